@@ -1,0 +1,64 @@
+package call
+
+import "time"
+
+// Checkpoint is what one source saves to resume.
+type Checkpoint struct {
+	// Watermark is the newest creation time up to which every call the vendor
+	// lists is stored. It moves only after a clean walk.
+	Watermark time.Time `json:"watermark,omitzero"`
+	// Order, OrderField and PageSize are learned from the vendor's answers.
+	Order      Order  `json:"order,omitempty"`
+	OrderField string `json:"order_field,omitempty"`
+	PageSize   int    `json:"page_size,omitempty"`
+	// Total is the vendor's last count of its list; nil when it gives none.
+	Total *int `json:"total,omitempty"`
+	// Backfill is the first sweep, until it has been completed once.
+	Backfill *Walk `json:"backfill,omitempty"`
+	// Head, Trailing and Sweep are the last walks of each kind.
+	Head     *Walk `json:"head,omitempty"`
+	Trailing *Walk `json:"trailing,omitempty"`
+	Sweep    *Walk `json:"sweep,omitempty"`
+	// Learned holds facts proved about this vendor account, by name.
+	Learned map[string]string `json:"learned,omitempty"`
+	// Refused is set while the vendor refuses our credentials.
+	Refused *time.Time `json:"refused,omitempty"`
+	// Requests counts API requests since the source was added; lookups apart.
+	Requests       int64 `json:"requests,omitempty"`
+	LookupRequests int64 `json:"lookup_requests,omitempty"`
+}
+
+// Walk is one pass over a vendor's list.
+type Walk struct {
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at,omitzero"`
+	// Clean is true when the walk reached its end and nothing it saw was left
+	// out or contradicts the vendor's count.
+	Clean bool `json:"clean"`
+	// Position is where an interrupted walk goes on.
+	Position Position `json:"position,omitzero"`
+	// Newest is the newest creation time seen on the walk's first page.
+	Newest time.Time `json:"newest,omitzero"`
+	Pages  int       `json:"pages"`
+	// Seen counts distinct calls; Total is what the vendor counted.
+	Seen  int    `json:"seen"`
+	Total *int   `json:"total"`
+	New   int    `json:"new"`
+	Edits int    `json:"changed"`
+	Error string `json:"error,omitempty"`
+}
+
+// Counts are the running totals of one source.
+type Counts struct {
+	Calls      int `json:"calls"`
+	Settled    int `json:"settled"`
+	Transcript int `json:"transcripts"`
+	Recordings int `json:"recordings"`
+	// RecordingBytes is the size of the stored recordings.
+	RecordingBytes int64 `json:"recording_bytes"`
+	// Pending, Lost and Acknowledged count parts; an acknowledged loss is not
+	// counted in Lost.
+	Pending      map[PartName]int `json:"pending"`
+	Lost         map[PartName]int `json:"lost"`
+	Acknowledged int              `json:"acknowledged"`
+}

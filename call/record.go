@@ -1,0 +1,104 @@
+package call
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Names of the documents every source has. Steps of a vendor description add
+// theirs ("detail", "transcript", "recording" ...).
+const DocumentList = "list"
+
+// Document is one answer of a vendor about one call.
+type Document struct {
+	// Body is the vendor's bytes, verbatim: a list item, or a whole answer.
+	Body json.RawMessage `json:"body"`
+	// Status is the HTTP status of an answer that said the content is not
+	// there (404, 410); 0 for an ordinary answer. Body is then the error body,
+	// as a JSON value (a JSON string when the vendor sent something else).
+	Status int `json:"status,omitempty"`
+	// FetchedAt is the vendor's Date header, else our clock.
+	FetchedAt time.Time `json:"fetched_at"`
+}
+
+// Documents are the answers known about one call, by document name.
+type Documents map[string]Document
+
+// Record is what the archive keeps about one call besides its verbatim
+// versions. Call.Parts, Call.Settled and Call.Recording.State mirror Parts;
+// Mirror brings them into line.
+type Record struct {
+	Call  Call  `json:"call"`
+	Parts Parts `json:"parts"`
+	// Fingerprints maps a document name to the hash of its non-volatile
+	// content, so that a re-read that changed nothing is recognised.
+	Fingerprints map[string]string `json:"fingerprints"`
+	// TranscriptFrom names the document the transcript was taken from.
+	TranscriptFrom string `json:"transcript_from,omitempty"`
+	// Mapping identifies the vendor description that produced Call, so that a
+	// corrected description is applied to calls that did not change upstream.
+	Mapping string `json:"mapping,omitempty"`
+}
+
+// Mirror copies the part states into the reader's view of the call.
+func (r *Record) Mirror() {
+	r.Call.Parts = r.Parts.States()
+	r.Call.Settled = r.Parts.Settled()
+	switch state := r.Parts.Recording.State; {
+	case r.Call.Recording != nil && r.Call.Recording.File != nil:
+		r.Call.Recording.State = state
+	case state == None:
+		r.Call.Recording = nil
+	default:
+		r.Call.Recording = &Recording{State: state}
+	}
+}
+
+// Version is one observed state of a call: the vendor's bytes and when they
+// were seen.
+type Version struct {
+	Number      int       `json:"version"`
+	ObservedAt  time.Time `json:"observed_at"`
+	Fingerprint string    `json:"fingerprint"`
+	// Documents are all documents known at this version, also those that did
+	// not change with it.
+	Documents Documents `json:"documents"`
+}
+
+// Write is one call's new state, stored in the transaction of its page.
+type Write struct {
+	Record Record
+	// Documents, when not empty, are appended as a new version. The store
+	// numbers it and sets Version, FirstSeenAt and ChangedAt of the call.
+	Documents Documents
+	// Kind is the change-feed entry to append; empty for bookkeeping that no
+	// reader can see, such as another attempt.
+	Kind ChangeKind
+}
+
+// ChangeKind says what happened to a call.
+type ChangeKind string
+
+// The kinds of change-feed entries.
+const (
+	ChangeNew       ChangeKind = "call.new"
+	ChangeUpdated   ChangeKind = "call.changed"
+	ChangePart      ChangeKind = "part.changed"
+	ChangeRecording ChangeKind = "recording.stored"
+)
+
+// Change is one entry of the change feed.
+type Change struct {
+	Seq  uint64     `json:"seq"`
+	Key  Key        `json:"key"`
+	Kind ChangeKind `json:"kind"`
+	At   time.Time  `json:"at"`
+}
+
+// Known is what the engine must remember about a stored call to decide, from a
+// list item alone, whether anything is to do.
+type Known struct {
+	ListFingerprint string
+	Mapping         string
+	Settled         bool
+}
