@@ -7,6 +7,9 @@ type Checkpoint struct {
 	// Watermark is the newest creation time up to which every call the vendor
 	// lists is stored. It moves only after a clean walk.
 	Watermark time.Time `json:"watermark,omitzero"`
+	// CompletedAt is when a walk over the whole list last proved that nothing is
+	// missing; zero until the first.
+	CompletedAt time.Time `json:"completed_at,omitzero"`
 	// Order, OrderField and PageSize are learned from the vendor's answers.
 	Order      Order  `json:"order,omitempty"`
 	OrderField string `json:"order_field,omitempty"`
@@ -61,4 +64,13 @@ type Counts struct {
 	Pending      map[PartName]int `json:"pending"`
 	Lost         map[PartName]int `json:"lost"`
 	Acknowledged int              `json:"acknowledged"`
+}
+
+// Open is the number of parts that are pending, or lost without acknowledgement.
+func (c Counts) Open() int {
+	n := 0
+	for _, k := range PartNames {
+		n += c.Pending[k] + c.Lost[k]
+	}
+	return n
 }

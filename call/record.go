@@ -35,9 +35,6 @@ type Record struct {
 	Fingerprints map[string]string `json:"fingerprints"`
 	// TranscriptFrom names the document the transcript was taken from.
 	TranscriptFrom string `json:"transcript_from,omitempty"`
-	// Mapping identifies the vendor description that produced Call, so that a
-	// corrected description is applied to calls that did not change upstream.
-	Mapping string `json:"mapping,omitempty"`
 }
 
 // Mirror copies the part states into the reader's view of the call.
@@ -99,6 +96,6 @@ type Change struct {
 // list item alone, whether anything is to do.
 type Known struct {
 	ListFingerprint string
-	Mapping         string
-	Settled         bool
+	// RecordingPending is true while the recording is still to be fetched.
+	RecordingPending bool
 }

@@ -1,0 +1,290 @@
+package callsync
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"callsyncd/call"
+)
+
+// reserveFrom is the window length from which on a share of the budget is kept
+// for the head loop and for recordings that would expire.
+const reserveFrom = time.Hour
+
+// reserveShare is the share of a long window the less urgent work must leave.
+const reserveShare = 0.2
+
+// Budget grants requests to one source so that no window of any of its rate
+// limits ever holds more than the limit allows, whatever phase the vendor's
+// own windows have. It is safe for concurrent use; waiters are served by
+// purpose, then in order of arrival.
+type Budget struct {
+	source  call.SourceID
+	maxWait time.Duration
+
+	mu       sync.Mutex
+	windows  []*rateWindow
+	paused   time.Time // no request before
+	why      string
+	queue    []*waiter
+	sequence int
+	counted  [2]int64 // API requests, lookups
+}
+
+// rateWindow remembers when the last `Requests` requests were made.
+type rateWindow struct {
+	call.RateLimit
+	made []time.Time // ascending, at most Requests long
+}
+
+type waiter struct {
+	purpose  call.Purpose
+	sequence int
+	wake     chan struct{}
+}
+
+// NewBudget makes a budget from a source's limits. A request that would have
+// to wait longer than maxWait is refused with a *call.BudgetError instead.
+func NewBudget(source call.SourceID, limits []call.RateLimit, maxWait time.Duration) *Budget {
+	b := &Budget{source: source, maxWait: maxWait}
+	for _, l := range limits {
+		b.windows = append(b.windows, &rateWindow{RateLimit: l})
+	}
+	return b
+}
+
+// Take waits until a request may be made and counts it. The purpose of ctx
+// decides who goes first.
+func (b *Budget) Take(ctx context.Context) error {
+	purpose := call.PurposeOf(ctx)
+	b.mu.Lock()
+	b.sequence++
+	w := &waiter{purpose: purpose, sequence: b.sequence, wake: make(chan struct{}, 1)}
+	b.queue = append(b.queue, w)
+	slices.SortFunc(b.queue, func(x, y *waiter) int {
+		if x.purpose != y.purpose {
+			return int(x.purpose) - int(y.purpose)
+		}
+		return x.sequence - y.sequence
+	})
+	defer b.leave(w)
+	for {
+		now := time.Now()
+		free, why := b.freeAt(now, purpose)
+		first := b.queue[0] == w
+		if first && !free.After(now) {
+			b.count(now, purpose)
+			b.mu.Unlock()
+			return nil
+		}
+		wait := free.Sub(now)
+		if wait > b.maxWait {
+			b.mu.Unlock()
+			return &call.BudgetError{Source: b.source, Until: free, Why: why}
+		}
+		b.mu.Unlock()
+		if !first {
+			wait = b.maxWait // somebody ahead will wake us
+		}
+		if err := sleepOr(ctx, wait, w.wake); err != nil {
+			return err
+		}
+		b.mu.Lock()
+	}
+}
+
+// leave removes a waiter and lets the next one look. It is called without the lock.
+func (b *Budget) leave(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = slices.DeleteFunc(b.queue, func(x *waiter) bool { return x == w })
+	if len(b.queue) > 0 {
+		select {
+		case b.queue[0].wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// freeAt says when the next request of this purpose fits all windows.
+func (b *Budget) freeAt(now time.Time, purpose call.Purpose) (at time.Time, why string) {
+	at, why = now, ""
+	if b.paused.After(at) {
+		at, why = b.paused, b.why
+	}
+	for _, w := range b.windows {
+		limit := w.limit(purpose)
+		if len(w.made) < limit {
+			continue
+		}
+		if free := w.made[len(w.made)-limit].Add(w.span()); free.After(at) {
+			at, why = free, w.String()
+		}
+	}
+	return at, why
+}
+
+func (b *Budget) count(now time.Time, purpose call.Purpose) {
+	for _, w := range b.windows {
+		if len(w.made) >= w.Requests {
+			w.made = w.made[1:]
+		}
+		w.made = append(w.made, now)
+	}
+	if purpose == call.PurposeLookup {
+		b.counted[1]++
+	} else {
+		b.counted[0]++
+	}
+}
+
+// Pause stops all requests until the given moment, as a vendor asked.
+func (b *Budget) Pause(until time.Time, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until.After(b.paused) {
+		b.paused, b.why = until, why
+	}
+}
+
+// Counted returns the API requests and, apart, the lookup requests granted so far.
+func (b *Budget) Counted() (requests, lookups int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.counted[0], b.counted[1]
+}
+
+// Status says how much of each window is used now.
+func (b *Budget) Status() []call.BudgetStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]call.BudgetStatus, 0, len(b.windows))
+	for _, w := range b.windows {
+		out = append(out, call.BudgetStatus{Requests: w.Requests, PerSeconds: w.Per.Seconds(), Used: w.used(time.Now())})
+	}
+	return out
+}
+
+// limit leaves a share of long windows to urgent work.
+func (w *rateWindow) limit(p call.Purpose) int {
+	if w.Per < reserveFrom || p < call.PurposeTrailing {
+		return w.Requests
+	}
+	return max(1, int(math.Floor(float64(w.Requests)*(1-reserveShare))))
+}
+
+// span is the window plus a margin, because a request made later may travel faster.
+func (w *rateWindow) span() time.Duration {
+	return w.Per + min(2*time.Second, max(20*time.Millisecond, w.Per/100))
+}
+
+func (w *rateWindow) used(now time.Time) int {
+	i, _ := slices.BinarySearchFunc(w.made, now.Add(-w.span()), func(t, since time.Time) int { return t.Compare(since) })
+	return len(w.made) - i
+}
+
+func (w *rateWindow) String() string { return fmt.Sprintf("%d requests per %s", w.Requests, w.Per) }
+
+// budgetState is how a budget survives a restart: for each window longer than
+// a minute, how many requests were made in each slice of it.
+type budgetState struct {
+	Paused  time.Time     `json:"paused,omitzero"`
+	Why     string        `json:"why,omitempty"`
+	Windows []windowState `json:"windows"`
+}
+
+type windowState struct {
+	PerSeconds int64         `json:"per_seconds"`
+	Slices     map[int64]int `json:"slices"` // unix second of the slice's end -> requests
+}
+
+// slicesPerWindow is the resolution of a saved window.
+const slicesPerWindow = 120
+
+// State returns what must be saved, nil when nothing needs to survive.
+func (b *Budget) State() json.RawMessage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	state := budgetState{Paused: b.paused.UTC(), Why: b.why}
+	for _, w := range b.windows {
+		if w.Per <= time.Minute {
+			continue
+		}
+		slice := max(1, int64(w.Per/time.Second)/slicesPerWindow)
+		counts := make(map[int64]int)
+		for _, t := range w.made[len(w.made)-w.used(time.Now()):] {
+			counts[(t.Unix()/slice+1)*slice]++
+		}
+		state.Windows = append(state.Windows, windowState{int64(w.Per / time.Second), counts})
+	}
+	if len(state.Windows) == 0 && state.Paused.Before(time.Now()) {
+		return nil
+	}
+	out, err := json.Marshal(state)
+	if err != nil {
+		panic(err) // a struct of numbers and times always encodes
+	}
+	return out
+}
+
+// Restore takes a saved state back. A slice counts as made at its end, never
+// earlier than it was, so a restart never spends a request twice.
+func (b *Budget) Restore(saved json.RawMessage) error {
+	if len(saved) == 0 {
+		return nil
+	}
+	var state budgetState
+	if err := json.Unmarshal(saved, &state); err != nil {
+		return fmt.Errorf("restore request budget: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	// A pause beyond the longest one a vendor can ask for comes from a clock
+	// that has since been put right.
+	if state.Paused.Before(now.Add(maxRetryAfter)) {
+		b.paused, b.why = state.Paused, state.Why
+	}
+	for _, s := range state.Windows {
+		for _, w := range b.windows {
+			if int64(w.Per/time.Second) == s.PerSeconds {
+				w.restore(s.Slices, now)
+			}
+		}
+	}
+	return nil
+}
+
+func (w *rateWindow) restore(counts map[int64]int, now time.Time) {
+	for end, n := range counts {
+		at := time.Unix(end, 0)
+		if at.After(now) {
+			at = now
+		}
+		for range min(n, w.Requests) {
+			w.made = append(w.made, at)
+		}
+	}
+	slices.SortFunc(w.made, time.Time.Compare)
+	if extra := len(w.made) - w.Requests; extra > 0 {
+		w.made = w.made[extra:]
+	}
+}
+
+// sleepOr waits for d, a wake-up, or the end of ctx.
+func sleepOr(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+	case <-wake:
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+package callsync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"callsyncd/call"
+)
+
+// Provider is what the engine needs of a vendor.
+type Provider interface {
+	Info() call.ProviderInfo
+	// List reads one page.
+	List(context.Context, call.ListRequest) (call.Page, error)
+	// Wanted names the next document to fetch for a call, given those at hand.
+	Wanted(docs call.Documents, learned map[string]string) (document string, ok bool)
+	Fetch(ctx context.Context, document string, docs call.Documents) (call.Document, error)
+	// Learn compares documents that say the same and records what that proves;
+	// it reports whether learned changed.
+	Learn(docs call.Documents, learned map[string]string) bool
+	// Renew names the documents to read again for a part that is pending; none
+	// when only the list shows it.
+	Renew(part call.PartName, docs call.Documents) []string
+	// Fingerprint hashes a document without its volatile fields.
+	Fingerprint(document string, body json.RawMessage) (string, error)
+	Map(call.Documents) (call.Mapped, error)
+	// Link finds the recording's address; Relink reads what holds a fresh one.
+	Link(call.Documents) (call.RecordingLink, bool)
+	Relink(context.Context, call.Documents) (call.Documents, error)
+	FetchLookup(ctx context.Context, name string) (call.LookupTable, error)
+	SetLookup(call.LookupTable)
+}
+
+// Store is what the engine needs of the archive. Save commits atomically.
+type Store interface {
+	Known(ctx context.Context, source call.SourceID, ids []call.ID) (map[call.ID]call.Known, error)
+	Load(context.Context, call.Key) (call.Record, error)
+	Documents(context.Context, call.Key) (call.Documents, error)
+	Save(context.Context, call.Batch) error
+	Checkpoint(context.Context, call.SourceID) (call.Checkpoint, error)
+	Budget(context.Context, call.SourceID) (json.RawMessage, error)
+	Lookup(ctx context.Context, source call.SourceID, name string) (call.LookupTable, error)
+	SaveLookup(context.Context, call.SourceID, call.LookupTable) error
+	Due(ctx context.Context, source call.SourceID, part call.PartName, before time.Time, limit int) ([]call.Due, error)
+	NextDue(context.Context, call.SourceID) (time.Time, bool, error)
+	Counts(context.Context, call.SourceID) (call.Counts, error)
+	Keys(context.Context, call.SourceID, func(call.Key) error) error
+}
+
+// Media keeps recordings on disk.
+type Media interface {
+	Put(ctx context.Context, key call.Key, at time.Time, body io.Reader, expect call.MediaExpect) (call.Recording, error)
+}
+
+// Downloader fetches recordings, without any credentials of ours.
+type Downloader interface {
+	Get(context.Context, call.SignedURL) (io.ReadCloser, call.MediaExpect, error)
+}
+
+// Source is one configured account.
+type Source struct {
+	ID       call.SourceID
+	Provider Provider
+	Budget   *Budget
+	// Since is how far back history goes; zero for everything.
+	Since time.Time
+	// Horizon is how long after a call's end its parts may still come.
+	Horizon time.Duration
+	// Concurrency is the number of API requests in flight.
+	Concurrency int
+	// Recordings is false when recordings are not wanted.
+	Recordings bool
+}
+
+// Options are what all sources share.
+type Options struct {
+	Store    Store
+	Media    Media
+	Download Downloader
+	// Slots bounds the downloads of all sources together: capacity = downloads at once.
+	Slots chan struct{}
+	Log   *slog.Logger
+	// Observe is told about progress; it must return quickly. nil is allowed.
+	Observe func(call.Progress)
+}
+
+// Engine syncs one source. Its methods are safe for concurrent use: the same
+// kind of walk never runs twice at once, and a call is worked on by one of
+// them at a time.
+type Engine struct {
+	src   Source
+	info  call.ProviderInfo
+	store Store
+	media Media
+	down  Downloader
+	slots chan struct{}
+	log   *slog.Logger
+	tell  func(call.Progress)
+
+	claims *claims
+	links  *links
+
+	headWalk, longWalk, pendingPass sync.Mutex // one run of each kind at a time
+
+	mu         sync.Mutex
+	checkpoint call.Checkpoint
+	counted    [2]int64 // requests already added to the checkpoint
+	skew       time.Duration
+	active     int
+	lookupsAt  time.Time
+	nudge      chan struct{} // closed and replaced when pending parts may have come due
+}
+
+// New makes the engine of one source and loads where it left off.
+func New(ctx context.Context, src Source, o Options) (*Engine, error) {
+	e := &Engine{
+		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots,
+		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
+		claims: newClaims(), links: newLinks(), nudge: make(chan struct{}),
+	}
+	if e.tell == nil {
+		e.tell = func(call.Progress) {}
+	}
+	var err error
+	if e.checkpoint, err = e.store.Checkpoint(ctx, src.ID); err != nil {
+		return nil, err
+	}
+	if e.checkpoint.Learned == nil {
+		e.checkpoint.Learned = make(map[string]string)
+	}
+	saved, err := e.store.Budget(ctx, src.ID)
+	if err != nil {
+		return nil, err
+	}
+	return e, src.Budget.Restore(saved)
+}
+
+// ID is the source's name.
+func (e *Engine) ID() call.SourceID { return e.src.ID }
+
+// Checkpoint returns a copy of where the source stands.
+func (e *Engine) Checkpoint() call.Checkpoint {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.checkpoint
+	c.Learned = maps.Clone(c.Learned)
+	return c
+}
+
+// Active reports whether a walk or round is running.
+func (e *Engine) Active() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.active > 0
+}
+
+func (e *Engine) enter() func() {
+	e.mu.Lock()
+	e.active++
+	e.mu.Unlock()
+	return func() {
+		e.mu.Lock()
+		e.active--
+		e.mu.Unlock()
+	}
+}
+
+// save commits writes together with the checkpoint, changed by edit (may be
+// nil), the request counters and the budget.
+func (e *Engine) save(ctx context.Context, writes []call.Write, edit func(*call.Checkpoint)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next := e.checkpoint
+	next.Learned = maps.Clone(next.Learned)
+	if edit != nil {
+		edit(&next)
+	}
+	requests, lookups := e.src.Budget.Counted()
+	next.Requests += requests - e.counted[0]
+	next.LookupRequests += lookups - e.counted[1]
+	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State()}
+	if err := e.store.Save(ctx, batch); err != nil {
+		return err
+	}
+	e.checkpoint, e.counted = next, [2]int64{requests, lookups}
+	if len(writes) > 0 {
+		close(e.nudge)
+		e.nudge = make(chan struct{})
+	}
+	return nil
+}
+
+// learned returns a copy of the facts learned about this account.
+func (e *Engine) learned() map[string]string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.checkpoint.Learned)
+}
+
+// learn lets the provider compare a call's documents and keeps what it found.
+func (e *Engine) learn(docs call.Documents) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.src.Provider.Learn(docs, e.checkpoint.Learned)
+}
+
+// sawClock notes how far the vendor's clock is from ours.
+func (e *Engine) sawClock(vendor time.Time) {
+	if vendor.IsZero() {
+		return
+	}
+	e.mu.Lock()
+	e.skew = time.Since(vendor)
+	e.mu.Unlock()
+}
+
+// vendorNow is the present by the vendor's clock, which signed links go by.
+func (e *Engine) vendorNow() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.Now().Add(-e.skew)
+}
+
+func (e *Engine) key(id call.ID) call.Key { return call.Key{Source: e.src.ID, ID: id} }
+
+// noteRefusal keeps whether the vendor refuses our credentials.
+func (e *Engine) noteRefusal(ctx context.Context, err error) {
+	refused := errors.Is(err, call.ErrUnauthorized)
+	known := e.Checkpoint().Refused != nil
+	if refused == known || (err != nil && !refused) {
+		return
+	}
+	now := time.Now().UTC()
+	saveErr := e.save(context.WithoutCancel(ctx), nil, func(c *call.Checkpoint) {
+		if c.Refused = nil; refused {
+			c.Refused = &now
+		}
+	})
+	if refused {
+		e.log.Error("credentials refused", "err", err)
+	}
+	if saveErr != nil {
+		e.log.Error("save checkpoint", "err", saveErr)
+	}
+}

@@ -1,0 +1,207 @@
+package callsync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"time"
+
+	"callsyncd/call"
+)
+
+// observation is what one look at a call brought.
+type observation struct {
+	write call.Write
+	dirty bool // there is something to store
+	isNew bool
+	edit  bool // the vendor's content changed
+	// incomplete is why a wanted document could not be read now.
+	incomplete error
+}
+
+// observe takes fresh documents of a call, fetches the further ones the vendor
+// description wants, maps them, and decides what to store. had is nil for a
+// new call; docs holds every document at hand, those to be read again left out.
+func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, known, docs call.Documents) (*observation, error) {
+	o := &observation{isNew: had == nil}
+	o.incomplete = e.fetchWanted(ctx, docs)
+	if fatal := stops(ctx, o.incomplete); fatal != nil {
+		return nil, fatal
+	}
+	e.learn(docs)
+	for name, doc := range known {
+		if _, have := docs[name]; !have && o.incomplete != nil {
+			docs[name] = doc // what could not be read again stays as it was
+		}
+	}
+	mapped, err := e.src.Provider.Map(docs)
+	if err != nil {
+		return nil, fmt.Errorf("map call %s: %w", key, err)
+	}
+	changed, prints, err := e.fingerprint(had, docs)
+	if err != nil {
+		return nil, fmt.Errorf("fingerprint call %s: %w", key, err)
+	}
+	if o.incomplete != nil && had != nil {
+		prints[call.DocumentList] = "" // look at this call again at the next walk
+	}
+	record := e.record(key, had, &mapped, prints, o.incomplete)
+	o.write = call.Write{Record: record, Documents: changed}
+	o.edit = had != nil && len(changed) > 0
+	o.write.Kind = changeKind(had, &record, len(changed) > 0)
+	o.dirty = had == nil || len(changed) > 0 || o.write.Kind != "" || !reflect.DeepEqual(had.Parts, record.Parts) ||
+		!maps.Equal(had.Fingerprints, prints)
+	if link, ok := e.src.Provider.Link(docs); ok && record.Parts.Recording.State == call.Pending {
+		e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(time.Now()))
+	}
+	return o, nil
+}
+
+// fetchWanted completes docs with what the description asks for. Its error
+// means the rest could not be read now.
+func (e *Engine) fetchWanted(ctx context.Context, docs call.Documents) error {
+	learned := e.learned()
+	for {
+		name, ok := e.src.Provider.Wanted(docs, learned)
+		if !ok {
+			return nil
+		}
+		if _, have := docs[name]; have {
+			return fmt.Errorf("the description of %s wants document %q twice", e.info.Name, name)
+		}
+		doc, err := e.src.Provider.Fetch(ctx, name, docs)
+		if err != nil {
+			return err
+		}
+		e.sawClock(doc.FetchedAt)
+		docs[name] = doc
+	}
+}
+
+// stops returns errors after which the whole run must end; the others leave
+// one call incomplete.
+func stops(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, call.ErrUnauthorized) {
+		return err
+	}
+	return nil
+}
+
+// fingerprint finds which documents changed since the stored record.
+func (e *Engine) fingerprint(had *call.Record, docs call.Documents) (changed call.Documents, prints map[string]string, err error) {
+	changed, prints = make(call.Documents), make(map[string]string)
+	if had != nil {
+		maps.Copy(prints, had.Fingerprints)
+	}
+	for name, doc := range docs {
+		sum, err := e.src.Provider.Fingerprint(name, doc.Body)
+		if err != nil {
+			return nil, nil, err
+		}
+		if doc.Status != 0 {
+			sum = fmt.Sprintf("http_%d", doc.Status)
+		}
+		if prints[name] != sum {
+			changed[name] = doc
+		}
+		prints[name] = sum
+	}
+	return changed, prints, nil
+}
+
+// record builds a call's new record. Good content is never replaced by
+// nothing: an emptier answer is kept as a version, the reader keeps the good.
+func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, prints map[string]string, failure error) call.Record {
+	r := call.Record{Call: mapped.Call, Fingerprints: prints, TranscriptFrom: mapped.TranscriptFrom}
+	c := &r.Call
+	c.Key, c.Source, c.ID, c.Provider = key, key.Source, key.ID, e.info.Name
+	now := time.Now().UTC()
+	c.FirstSeenAt = now
+	if had != nil {
+		old := &had.Call
+		r.Parts = had.Parts
+		c.FirstSeenAt, c.Version, c.ChangedAt = old.FirstSeenAt, old.Version, old.ChangedAt
+		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
+		if len(c.Transcript) == 0 && len(old.Transcript) > 0 {
+			c.Transcript, r.TranscriptFrom = old.Transcript, had.TranscriptFrom
+		}
+		if c.Summary == nil {
+			c.Summary = old.Summary
+		}
+		if len(c.Topics) == 0 {
+			c.Topics = old.Topics
+		}
+		if c.SentimentLabel == nil && c.SentimentScore == nil {
+			c.SentimentLabel, c.SentimentScore = old.SentimentLabel, old.SentimentScore
+		}
+	}
+	w := &weather{now: now, firstSeen: c.FirstSeenAt, end: c.End(), horizon: e.src.Horizon, failure: failure}
+	if c.Status != nil {
+		w.status = *c.Status
+	}
+	e.settleParts(&r, mapped, w)
+	return r
+}
+
+func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
+	p := &r.Parts
+	p.Record = call.Part{State: call.Stored}
+	if w.failure != nil && w.now.Before(w.base().Add(w.horizon)) {
+		p.Record = waiting(p.Record, failureReason(w.failure), w, w.base().Add(w.horizon))
+	}
+	p.Transcript = settle(call.PartTranscript, p.Transcript, mapped.Transcript, w)
+	p.Summary = settle(call.PartSummary, p.Summary, mapped.Summary, w)
+	switch {
+	case p.Recording.State == call.Stored:
+	case !e.src.Recordings:
+		p.Recording = call.Part{State: call.None, Reason: "not_wanted"}
+	default:
+		prev := p.Recording
+		p.Recording = settle(call.PartRecording, prev, mapped.Recording, w)
+		if mapped.Recording.Evidence == call.EvidencePresent && p.Recording.State == call.Pending && !w.live() {
+			p.Recording = e.queued(prev, w)
+		}
+	}
+	r.Mirror()
+}
+
+// queued is a recording whose address is known: it is fetched at once, unless
+// earlier attempts failed and the next one has its time.
+func (e *Engine) queued(prev call.Part, w *weather) call.Part {
+	part := call.Part{State: call.Pending, Reason: "queued", NextTry: w.now, Deadline: w.now.Add(time.Hour), Attempts: prev.Attempts}
+	if prev.State == call.Pending && prev.Attempts > 0 {
+		part.Reason, part.NextTry, part.Deadline = prev.Reason, prev.NextTry, prev.Deadline
+	}
+	return part
+}
+
+// changeKind says what a reader of the change feed must be told.
+func changeKind(had *call.Record, now *call.Record, versioned bool) call.ChangeKind {
+	switch {
+	case had == nil:
+		return call.ChangeNew
+	case versioned || !sameCall(&had.Call, &now.Call):
+		return call.ChangeUpdated
+	case had.Parts.States() != now.Parts.States():
+		return call.ChangePart
+	}
+	return ""
+}
+
+// sameCall compares what readers see, states and bookkeeping apart.
+func sameCall(a, b *call.Call) bool {
+	x, y := *a, *b
+	x.Parts, y.Parts = call.PartStates{}, call.PartStates{}
+	x.Settled, y.Settled = false, false
+	x.Recording, y.Recording = nil, nil
+	left, err1 := json.Marshal(x)
+	right, err2 := json.Marshal(y)
+	return err1 == nil && err2 == nil && bytes.Equal(left, right)
+}

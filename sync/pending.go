@@ -1,0 +1,137 @@
+package callsync
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"callsyncd/call"
+)
+
+// asked are the parts the pending queue asks for; recordings have their own.
+var asked = []call.PartName{call.PartRecord, call.PartTranscript, call.PartSummary}
+
+// Pending asks for every part whose time has come. With all set, parts whose
+// next try lies in the future are asked for too, unless they were read since
+// the given moment.
+func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
+	e.pendingPass.Lock()
+	defer e.pendingPass.Unlock()
+	ctx = call.WithPurpose(ctx, call.PurposePending)
+	before := time.Now()
+	if all {
+		before = before.AddDate(100, 0, 0)
+	}
+	todo, err := e.duePending(ctx, before)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, e.src.Concurrency))
+	for _, key := range todo {
+		g.Go(func() error { return e.askAgain(ctx, key, all, since) })
+	}
+	return g.Wait()
+}
+
+// duePending lists the calls with a due part, each once.
+func (e *Engine) duePending(ctx context.Context, before time.Time) ([]call.Key, error) {
+	var keys []call.Key
+	listed := make(map[call.Key]bool)
+	for _, part := range asked {
+		due, err := e.store.Due(ctx, e.src.ID, part, before, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range due {
+			if !listed[d.Key] {
+				listed[d.Key] = true
+				keys = append(keys, d.Key)
+			}
+		}
+	}
+	return keys, nil
+}
+
+// askAgain reads the documents that hold a call's pending parts once more.
+func (e *Engine) askAgain(ctx context.Context, key call.Key, all bool, since time.Time) error {
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	if err != nil {
+		return err
+	}
+	defer release()
+	record, known, err := e.stored(ctx, key)
+	if err != nil || record == nil {
+		return err
+	}
+	docs := make(call.Documents, len(known))
+	for name, doc := range known {
+		docs[name] = doc
+	}
+	now := time.Now()
+	var parts []call.PartName
+	for _, name := range asked {
+		part := record.Parts.Of(name)
+		if part.State != call.Pending || !all && part.NextTry.After(now) {
+			continue
+		}
+		parts = append(parts, name)
+		for _, doc := range e.src.Provider.Renew(name, known) {
+			if since.IsZero() || docs[doc].FetchedAt.Before(since.Add(-e.clockSkew())) || docs[doc].Body == nil {
+				delete(docs, doc)
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return e.retry(ctx, key, record, known, docs, parts)
+}
+
+// retry observes a call again and counts the attempt for parts that still wait.
+func (e *Engine) retry(ctx context.Context, key call.Key, record *call.Record, known, docs call.Documents, parts []call.PartName) error {
+	requested := len(docs) < len(known)
+	o, err := e.observe(ctx, key, record, known, docs)
+	if err != nil {
+		e.noteRefusal(ctx, err)
+		return err
+	}
+	if requested {
+		for _, name := range parts {
+			if part := o.write.Record.Parts.Of(name); part.State == call.Pending {
+				part.Attempts++
+				o.dirty = true
+			}
+		}
+		o.write.Record.Mirror()
+	}
+	if !o.dirty {
+		return nil
+	}
+	err = e.save(ctx, []call.Write{o.write}, nil)
+	if err == nil && errors.As(o.incomplete, new(*call.BudgetError)) {
+		return o.incomplete // the rest would only wait for the same budget
+	}
+	return err
+}
+
+// stored loads a call with its documents; nil when it is not stored yet.
+func (e *Engine) stored(ctx context.Context, key call.Key) (*call.Record, call.Documents, error) {
+	record, err := e.store.Load(ctx, key)
+	if errors.Is(err, call.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	docs, err := e.store.Documents(ctx, key)
+	return &record, docs, err
+}
+
+func (e *Engine) clockSkew() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.skew
+}

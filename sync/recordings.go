@@ -1,0 +1,350 @@
+package callsync
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"callsyncd/call"
+)
+
+const (
+	// minLinkLife is the least life a link must have left before a download
+	// starts; a quarter of its whole life when that is shorter.
+	minLinkLife = 5 * time.Minute
+	// freshLinks is how many links one attempt may use up.
+	freshLinks = 3
+	// dueBatch is how many due recordings are looked up at once.
+	dueBatch = 64
+)
+
+// downloads works off the recordings of one source, soonest deadline first.
+type downloads struct {
+	e *Engine
+	// all also takes recordings whose next try lies in the future, once each.
+	all     bool
+	mu      sync.Mutex
+	busy    map[call.ID]bool
+	tried   map[call.ID]bool
+	stored  int
+	running sync.WaitGroup
+	idle    chan struct{} // signalled when a download ends
+}
+
+func (e *Engine) newDownloads(all bool) *downloads {
+	return &downloads{e: e, all: all, busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), idle: make(chan struct{}, 1)}
+}
+
+// run downloads until ctx ends or, once finish is closed, nothing due is left.
+func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
+	defer d.running.Wait()
+	for {
+		next, err := d.next(ctx)
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			if d.finished(finish) {
+				return nil
+			}
+			if err := d.wait(ctx, finish); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case d.e.slots <- struct{}{}:
+		case <-ctx.Done():
+			d.release(next.Key.ID)
+			return context.Cause(ctx)
+		}
+		d.running.Go(func() {
+			defer func() { <-d.e.slots; d.release(next.Key.ID) }()
+			d.one(ctx, next.Key)
+		})
+	}
+}
+
+// next picks the most urgent recording nobody of us works on.
+func (d *downloads) next(ctx context.Context) (*call.Due, error) {
+	before := time.Now()
+	if d.all {
+		before = before.AddDate(100, 0, 0)
+	}
+	d.mu.Lock()
+	limit := dueBatch + len(d.busy) + len(d.tried)
+	d.mu.Unlock()
+	due, err := d.e.store.Due(ctx, d.e.src.ID, call.PartRecording, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, it := range due {
+		id := it.Key.ID
+		if d.busy[id] || d.tried[id] && (d.all || it.NextTry.After(now)) {
+			continue
+		}
+		d.busy[id], d.tried[id] = true, d.all
+		return &it, nil
+	}
+	return nil, nil
+}
+
+func (d *downloads) release(id call.ID) {
+	d.mu.Lock()
+	delete(d.busy, id)
+	if !d.all {
+		delete(d.tried, id)
+	}
+	d.mu.Unlock()
+	select {
+	case d.idle <- struct{}{}:
+	default:
+	}
+}
+
+func (d *downloads) finished(finish <-chan struct{}) bool {
+	select {
+	case <-finish:
+	default:
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.busy) == 0
+}
+
+// wait sleeps until a download ended, news arrived, the next try is due, or
+// the work is to be finished.
+func (d *downloads) wait(ctx context.Context, finish <-chan struct{}) error {
+	select {
+	case <-finish:
+		finish = nil // we know; only the downloads still running matter now
+	default:
+	}
+	t := time.NewTimer(d.e.untilDue(ctx))
+	defer t.Stop()
+	d.e.mu.Lock()
+	nudge := d.e.nudge
+	d.e.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+	case <-finish:
+	case <-d.idle:
+	case <-nudge:
+	}
+	return nil
+}
+
+// untilDue is how long nothing will be due, between a moment and a minute.
+func (e *Engine) untilDue(ctx context.Context) time.Duration {
+	at, ok, err := e.store.NextDue(ctx, e.src.ID)
+	if err != nil || !ok {
+		return time.Minute
+	}
+	return min(time.Minute, max(200*time.Millisecond, time.Until(at)))
+}
+
+// one tries to archive one recording and stores the outcome.
+func (d *downloads) one(ctx context.Context, key call.Key) {
+	e := d.e
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	if err != nil {
+		return
+	}
+	defer release()
+	record, known, err := e.stored(ctx, key)
+	if err != nil || record == nil || record.Parts.Recording.State != call.Pending {
+		e.links.take(key.ID)
+		return
+	}
+	err = d.attempt(ctx, key, record, known)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		d.mu.Lock()
+		d.stored++
+		d.mu.Unlock()
+	}
+	e.progress(ctx, nil)
+}
+
+// attempt downloads with up to freshLinks links, and records success or what
+// went wrong last.
+func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Record, known call.Documents) error {
+	e := d.e
+	ctx = call.WithPurpose(ctx, call.PurposeRecording)
+	link, ok := e.links.take(key.ID)
+	if !ok {
+		link, ok = e.src.Provider.Link(known)
+	}
+	var failure error
+	for range freshLinks {
+		if !ok || !e.alive(link) {
+			var err error
+			if link, record, known, err = e.relink(ctx, key, record, known); err != nil {
+				failure = err
+				break
+			}
+		}
+		var recording call.Recording
+		recording, failure = e.fetch(ctx, key, record, link)
+		if failure == nil {
+			return e.keepRecording(ctx, record, recording)
+		}
+		if ctx.Err() != nil || !renewable(failure) {
+			break
+		}
+		ok = false // whatever was wrong with this link, the next one is fresh
+	}
+	if ctx.Err() != nil {
+		return failure
+	}
+	e.noteRefusal(ctx, refusal(failure))
+	return errors.Join(failure, e.keepFailure(ctx, record, failure))
+}
+
+// refusal keeps only an error that speaks about our credentials.
+func refusal(err error) error {
+	if errors.Is(err, call.ErrUnauthorized) {
+		return err
+	}
+	return call.ErrTransient
+}
+
+// renewable reports whether a fresh link may mend what went wrong.
+func renewable(err error) bool {
+	return errors.Is(err, call.ErrExpired) || errors.Is(err, call.ErrCorrupt)
+}
+
+// alive reports whether enough of a link's life is left to start.
+func (e *Engine) alive(link call.RecordingLink) bool {
+	life := link.ExpiresAt.Sub(link.FetchedAt)
+	return link.ExpiresAt.Sub(e.vendorNow()) >= min(minLinkLife, life/4)
+}
+
+// errNoLink says that the vendor shows no address for a recording.
+type errNoLink struct{}
+
+func (errNoLink) Error() string      { return "the vendor shows no address for the recording" }
+func (errNoLink) PartReason() string { return "not_ready" }
+
+// relink reads the call again for a fresh link. What else it shows is stored too.
+func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, known call.Documents) (call.RecordingLink, *call.Record, call.Documents, error) {
+	fresh, err := e.src.Provider.Relink(ctx, known)
+	if err != nil {
+		return call.RecordingLink{}, record, known, err
+	}
+	docs := make(call.Documents, len(known)+len(fresh))
+	for name, doc := range known {
+		docs[name] = doc
+	}
+	for name, doc := range fresh {
+		e.sawClock(doc.FetchedAt)
+		docs[name] = doc
+	}
+	o, err := e.observe(ctx, key, record, known, docs)
+	if err != nil {
+		return call.RecordingLink{}, record, known, err
+	}
+	if o.dirty {
+		if err := e.save(ctx, []call.Write{o.write}, nil); err != nil {
+			return call.RecordingLink{}, record, known, err
+		}
+	}
+	e.links.take(key.ID)
+	link, ok := e.src.Provider.Link(docs)
+	if !ok {
+		return link, &o.write.Record, docs, errNoLink{}
+	}
+	return link, &o.write.Record, docs, nil
+}
+
+// fetch streams one recording to disk. Passing troubles of the network are
+// tried again at once, a few times.
+func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
+	return backoff.Retry(ctx, func() (call.Recording, error) {
+		recording, err := e.fetchOnce(ctx, key, record, link)
+		if err != nil && (!errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
+			err = backoff.Permanent(err)
+		}
+		return recording, err
+	}, backoff.WithMaxTries(3), backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 300 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 3, MaxInterval: 5 * time.Second,
+	}))
+}
+
+func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
+	body, expect, err := e.down.Get(ctx, link.URL)
+	if err != nil {
+		return call.Recording{}, err
+	}
+	defer func() { _ = body.Close() }()
+	return e.media.Put(ctx, key, record.Call.Time(), body, expect)
+}
+
+// keepRecording stores the fact that the file is safely on disk.
+func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recording call.Recording) error {
+	next := *record
+	recording.State = call.Stored
+	next.Call.Recording = &recording
+	next.Parts.Recording = call.Part{State: call.Stored}
+	next.Mirror()
+	return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangeRecording}}, nil)
+}
+
+// keepFailure stores what went wrong and when it is tried again; once the
+// waiting is over, the recording is lost.
+func (e *Engine) keepFailure(ctx context.Context, record *call.Record, failure error) error {
+	next := *record
+	part := &next.Parts.Recording
+	if part.State != call.Pending {
+		return nil // looking again showed that there is nothing to wait for
+	}
+	part.Attempts++
+	w := &weather{now: time.Now().UTC(), firstSeen: record.Call.FirstSeenAt, end: record.Call.End(), horizon: e.src.Horizon}
+	over := w.base().Add(w.horizon)
+	kind := call.ChangeKind("")
+	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
+	case spent:
+		part.Reason, part.NextTry = "budget", budget.Until
+	case w.now.Before(over):
+		*part = waiting(*part, failureReason(failure), w, over)
+	default:
+		*part, kind = lost(*part, failureReason(failure)), call.ChangePart
+	}
+	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
+	next.Mirror()
+	return e.save(ctx, []call.Write{{Record: next, Kind: kind}}, nil)
+}
+
+// waitForDownloads holds a sweep back while more links are waiting than one
+// page brings, so that they are used before they expire.
+func (e *Engine) waitForDownloads(ctx context.Context, sweep bool) error {
+	if !sweep {
+		return nil
+	}
+	t := time.NewTimer(minLinkLife) // never longer: a dead media host must not stop the walk
+	defer t.Stop()
+	for {
+		n, changed := e.links.backlog()
+		if n <= e.info.PageSize {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.C:
+			return nil
+		case <-changed:
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package callsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"callsyncd/call"
+)
+
+const (
+	// headLookback is how far behind the watermark the head loop must meet
+	// only known, unchanged calls.
+	headLookback = 10 * time.Minute
+	// learnedWindow remembers whether the vendor obeys its time filter.
+	learnedWindow   = "window"
+	windowObeyed    = "obeyed"
+	windowIgnored   = "ignored"
+	rewalks         = 2 // further walks when the first did not prove completeness
+	probeYearsAhead = 20
+)
+
+// recent reads what is new or may have changed: everything younger than the
+// cutoff, and on until known, unchanged ground.
+func (e *Engine) recent(ctx context.Context, phase string, purpose call.Purpose, cutoff time.Time) (*walker, error) {
+	c := e.Checkpoint()
+	w := e.newWalker(phase, purpose, cutoff)
+	w.size = e.pageSize()
+	switch {
+	case c.Order == call.OrderOldestFirst && c.Total != nil && (e.info.Paging == call.PagingPage || e.info.Paging == call.PagingOffset):
+		return w, e.recentFromEnd(ctx, w, *c.Total)
+	case c.Order == call.OrderNone && c.Learned[learnedWindow] == windowObeyed:
+		w.window = &call.Window{From: cutoff.Add(-e.info.WindowOverlap)}
+	}
+	err := w.run(ctx)
+	if err == nil && w.window != nil && w.outsideWindow() {
+		return w, suspect("the vendor ignores its time filter; the next sweep reads the whole list instead")
+	}
+	return w, err
+}
+
+// outsideWindow reports rows a window should have kept out.
+func (w *walker) outsideWindow() bool {
+	return !w.order.created.oldest.IsZero() && w.order.created.oldest.Before(w.window.From.Add(-24*time.Hour))
+}
+
+// recentFromEnd serves lists that put the newest calls last: forward from the
+// page that was last, then backward until known ground.
+func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error {
+	first := w.position
+	w.position = e.positionOf(max(0, total-1), w.size)
+	start := w.position
+	if err := w.run(ctx); err != nil {
+		return err
+	}
+	ctx = call.WithPurpose(ctx, w.purpose)
+	for at := start; at != first && !w.quiet; {
+		at = e.before(at, w.size)
+		w.position = at
+		page, err := w.list(ctx)
+		if err != nil {
+			return fmt.Errorf("list calls backward, page %d: %w", w.walk.Pages+1, err)
+		}
+		if _, err := w.take(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// positionOf is the page that holds the row with the given index.
+func (e *Engine) positionOf(row, size int) call.Position {
+	if e.info.Paging == call.PagingPage {
+		return call.Position{Page: e.info.FirstPage + row/size}
+	}
+	return call.Position{Offset: row / size * size}
+}
+
+func (e *Engine) before(at call.Position, size int) call.Position {
+	if e.info.Paging == call.PagingPage {
+		return call.Position{Page: max(e.info.FirstPage, at.Page-1)}
+	}
+	return call.Position{Offset: max(0, at.Offset-size)}
+}
+
+// pageSize is the size to ask for: what the vendor was seen to grant.
+func (e *Engine) pageSize() int {
+	if n := e.Checkpoint().PageSize; n > 0 {
+		return n
+	}
+	return e.info.PageSize
+}
+
+// sweep reads the whole list, again if a walk did not prove completeness, and
+// keeps what it learned about the vendor. The first sweep is the backfill: it
+// resumes where it was interrupted, and is followed by a walk that proves it.
+func (e *Engine) sweep(ctx context.Context) (*walker, error) {
+	resumed := false
+	if b := e.Checkpoint().Backfill; b != nil && b.Pages > 0 {
+		w := e.resume(b)
+		if err := w.run(ctx); err != nil && !restartable(err) {
+			return w, err
+		}
+		resumed = true
+	}
+	for try := 0; ; try++ {
+		w := e.newWalker("sweep", call.PurposeSweep, time.Time{})
+		w.sweep = true
+		if !resumed && e.Checkpoint().Watermark.IsZero() {
+			w.keep = keepBackfill
+		}
+		err := w.run(ctx)
+		if err == nil {
+			err = w.verdict()
+		}
+		if err == nil || try == rewalks || !worthAnother(err) {
+			return w, err
+		}
+		e.log.Warn("walk repeated", "err", err)
+	}
+}
+
+// resume continues an interrupted backfill one page earlier, since rows may
+// have moved towards the front meanwhile.
+func (e *Engine) resume(b *call.Walk) *walker {
+	w := e.newWalker("sweep", call.PurposeSweep, time.Time{})
+	w.sweep, w.keep = true, keepBackfill
+	w.walk.StartedAt, w.walk.Newest = b.StartedAt, b.Newest
+	w.position = b.Position
+	if e.info.Paging == call.PagingPage || e.info.Paging == call.PagingOffset {
+		w.position = e.before(b.Position, w.size)
+	}
+	return w
+}
+
+// restartable reports whether a failed resumption says only that its position
+// is no good any more.
+func restartable(err error) bool {
+	return errors.Is(err, call.ErrNotFound) || isSuspicion(err)
+}
+
+// worthAnother reports whether walking again may give proof.
+func worthAnother(err error) bool {
+	return isSuspicion(err) || errors.Is(err, call.ErrTransient) && !errors.As(err, new(*call.BudgetError))
+}
+
+func isSuspicion(err error) bool { return errors.As(err, new(*suspicion)) }
+
+func keepBackfill(c *call.Checkpoint, w *walker) {
+	walk := w.walk
+	walk.Position = w.position
+	c.Backfill = &walk
+}
+
+// probeWindow asks for calls of the far future: a vendor that answers with
+// rows ignores the filter.
+func (e *Engine) probeWindow(ctx context.Context) (string, error) {
+	from := time.Now().AddDate(probeYearsAhead, 0, 0)
+	page, err := e.src.Provider.List(ctx, call.ListRequest{Position: e.firstPosition(), Size: 1, Window: &call.Window{From: from}})
+	if err != nil {
+		return "", fmt.Errorf("probe the time filter: %w", err)
+	}
+	if len(page.Items) > 0 {
+		return windowIgnored, nil
+	}
+	return windowObeyed, nil
+}

@@ -1,0 +1,111 @@
+package callsync
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"callsyncd/call"
+)
+
+const (
+	minRetryAfter = time.Second
+	maxRetryAfter = time.Hour
+	// tooManyTries bounds how often one request is repeated after 429.
+	tooManyTries = 6
+)
+
+// Transport wraps base so that every request is paid from the budget, and a
+// vendor's 429 or spent X-RateLimit pauses the whole source before the request
+// is repeated. All requests callsyncd makes only read, so repeating is safe.
+// It returns a *call.BudgetError when the wait would be too long.
+func (b *Budget) Transport(base http.RoundTripper) http.RoundTripper {
+	return &meteredTransport{base: base, budget: b}
+}
+
+type meteredTransport struct {
+	base   http.RoundTripper
+	budget *Budget
+}
+
+func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	for try := 1; ; try++ {
+		if err := t.budget.Take(req.Context()); err != nil {
+			return nil, err
+		}
+		again := req.Clone(req.Context())
+		if req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			again.Body = body
+		}
+		resp, err := t.base.RoundTrip(again)
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		if resp.StatusCode != http.StatusTooManyRequests {
+			if until, ok := rateLimitReset(resp.Header, now); ok {
+				t.budget.Pause(until, "the vendor's X-RateLimit")
+			}
+			return resp, nil
+		}
+		wait, ok := RetryAfter(resp.Header.Get("Retry-After"), now)
+		if !ok {
+			wait = minRetryAfter << min(try-1, 6)
+		}
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+		_ = resp.Body.Close()
+		until := now.Add(wait)
+		t.budget.Pause(until, "the vendor answered 429")
+		if try == tooManyTries {
+			return nil, &call.BudgetError{Source: t.budget.source, Until: until, Why: "the vendor keeps answering 429"}
+		}
+	}
+}
+
+// RetryAfter reads a Retry-After header: seconds or an HTTP date, clamped to
+// one second up to one hour. ok is false when it is absent or senseless.
+func RetryAfter(h string, now time.Time) (wait time.Duration, ok bool) {
+	h = strings.TrimSpace(h)
+	if h == "" {
+		return 0, false
+	}
+	if at, err := http.ParseTime(h); err == nil {
+		wait = at.Sub(now)
+	} else if n, err := strconv.ParseFloat(h, 64); err == nil && n >= 0 {
+		wait = time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
+	} else {
+		return 0, false
+	}
+	return min(max(wait, minRetryAfter), maxRetryAfter), true
+}
+
+// rateLimitReset reads X-RateLimit-Remaining and -Reset (epoch seconds, or
+// seconds from now): when nothing remains, no request may be made before the
+// reset.
+func rateLimitReset(h http.Header, now time.Time) (time.Time, bool) {
+	remaining, err := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
+	if err != nil || remaining > 0 {
+		return time.Time{}, false
+	}
+	reset, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
+	if err != nil || reset <= 0 {
+		return time.Time{}, false
+	}
+	at := now.Add(time.Duration(min(reset, int64(maxRetryAfter/time.Second))) * time.Second)
+	if reset > 1e8 { // no pause is three years long: an epoch second
+		at = time.Unix(reset, 0)
+	}
+	if !at.After(now) {
+		return time.Time{}, false
+	}
+	if limit := now.Add(maxRetryAfter); at.After(limit) {
+		at = limit
+	}
+	return at, true
+}

@@ -1,0 +1,265 @@
+package callsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"callsyncd/call"
+)
+
+// suspicion is a list answer that looks successful and is not to be believed.
+// The run that meets one is not clean.
+type suspicion struct{ message string }
+
+func (s *suspicion) Error() string { return s.message }
+
+func suspect(format string, args ...any) error { return &suspicion{fmt.Sprintf(format, args...)} }
+
+// walker reads a vendor's list page by page and stores what it shows.
+type walker struct {
+	e       *Engine
+	purpose call.Purpose
+	phase   string // for progress: head, trailing, sweep
+	window  *call.Window
+	size    int
+	// sweep reads everything; otherwise the walk ends at known ground older than cutoff.
+	sweep  bool
+	cutoff time.Time
+	// keep is called inside the transaction of each page to move the position; may be nil.
+	keep func(*call.Checkpoint, *walker)
+
+	walk     call.Walk
+	position call.Position
+	seen     map[call.ID]struct{}
+	cursors  map[string]bool
+	order    orderWatch
+	repeats  int
+	dropped  bool // the vendor's total went down under way
+	ended    bool // the list's end was reached, rather than known ground
+	partial  bool // the walk did not begin at the list's beginning
+	quiet    bool // the last page held only known, unchanged calls older than the cutoff
+	largest  int  // rows on the largest page
+	skipped  int  // calls older than since
+	faults   int  // calls whose documents could not all be read
+}
+
+func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
+	return &walker{
+		e: e, purpose: purpose, phase: phase, cutoff: cutoff, size: e.info.PageSize,
+		walk: call.Walk{StartedAt: time.Now().UTC()}, position: e.firstPosition(),
+		seen: make(map[call.ID]struct{}), cursors: make(map[string]bool),
+	}
+}
+
+func (e *Engine) firstPosition() call.Position {
+	if e.info.Paging == call.PagingPage {
+		return call.Position{Page: e.info.FirstPage}
+	}
+	return call.Position{}
+}
+
+// run walks forward from the walker's position until the list ends, known
+// ground is reached, or something is wrong.
+func (w *walker) run(ctx context.Context) error {
+	ctx = call.WithPurpose(ctx, w.purpose)
+	w.partial = w.position != w.e.firstPosition()
+	for {
+		page, err := w.list(ctx)
+		if err != nil {
+			return fmt.Errorf("list calls, page %d: %w", w.walk.Pages+1, err)
+		}
+		done, err := w.take(ctx, page)
+		if err != nil || done {
+			return err
+		}
+		if err := w.e.waitForDownloads(ctx, w.sweep); err != nil {
+			return err
+		}
+	}
+}
+
+// list reads the page at the position, in smaller portions when the vendor
+// cannot deliver it whole.
+func (w *walker) list(ctx context.Context) (call.Page, error) {
+	for {
+		page, err := w.e.src.Provider.List(ctx, call.ListRequest{Position: w.position, Size: w.size, Window: w.window})
+		smaller := w.size / 2
+		if err == nil || !errors.Is(err, call.ErrTransient) || errors.As(err, new(*call.BudgetError)) ||
+			ctx.Err() != nil || smaller < w.e.info.MinSize {
+			return page, err
+		}
+		w.size = smaller
+	}
+}
+
+// take stores one page and moves on. done means nothing further is to be read.
+func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error) {
+	w.e.sawClock(page.FetchedAt)
+	if err := w.plausible(ctx, page); err != nil {
+		return false, err
+	}
+	fresh := w.count(page)
+	pageWork, err := w.e.process(ctx, w, page)
+	if err != nil {
+		return false, err
+	}
+	next, more := w.next(page)
+	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
+		w.repeats = 0
+	}
+	if w.repeats >= 2 && more {
+		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
+	}
+	if more && w.cursors[next.Cursor] && next.Cursor != "" {
+		return false, suspect("the vendor's paging cursor runs in a circle (at page %d); the walk was given up", w.walk.Pages)
+	}
+	w.cursors[next.Cursor] = true
+	w.position = next
+	if err := w.commit(ctx, pageWork); err != nil {
+		return false, err
+	}
+	w.e.progress(ctx, w)
+	if !more {
+		w.ended = true
+		return true, nil
+	}
+	return w.reachedKnown(page, pageWork), nil
+}
+
+// plausible refuses a first page without calls where there must be some.
+func (w *walker) plausible(ctx context.Context, page call.Page) error {
+	if len(page.Items) > 0 || w.walk.Pages > 0 || w.window != nil {
+		return nil
+	}
+	counts, err := w.e.store.Counts(ctx, w.e.src.ID)
+	if err != nil {
+		return err
+	}
+	if counts.Calls > 0 && w.position == w.e.firstPosition() {
+		return suspect("the vendor lists no calls at all, the archive holds %d of its calls; nothing was changed", counts.Calls)
+	}
+	return nil
+}
+
+// count keeps the books of the walk and returns how many calls were not seen before in it.
+func (w *walker) count(page call.Page) (fresh int) {
+	w.walk.Pages++
+	w.largest = max(w.largest, len(page.Items))
+	for _, it := range page.Items {
+		if it.CreatedAt.After(w.walk.Newest) {
+			w.walk.Newest = it.CreatedAt
+		}
+		if _, dup := w.seen[it.ID]; dup {
+			continue // a list that shifts under us repeats rows; that says nothing about its order
+		}
+		w.seen[it.ID] = struct{}{}
+		fresh++
+		w.order.see(it)
+	}
+	w.walk.Seen = len(w.seen)
+	if page.Total != nil {
+		if w.walk.Total != nil && *page.Total < *w.walk.Total {
+			w.dropped = true
+		}
+		w.walk.Total = page.Total
+	}
+	return fresh
+}
+
+// next says where the following page is and whether there should be one.
+func (w *walker) next(page call.Page) (call.Position, bool) {
+	n := len(page.Items)
+	full := n > 0 && n >= w.effectiveSize(page)
+	switch w.e.info.Paging {
+	case call.PagingCursor, call.PagingURL:
+		if page.Next == nil {
+			return call.Position{}, false
+		}
+		return *page.Next, true
+	}
+	position := w.position
+	if w.e.info.Paging == call.PagingPage {
+		position.Page++
+	} else {
+		position.Offset += n
+	}
+	switch complete := w.partial || page.Total == nil || len(w.seen) >= *page.Total; {
+	case n == 0:
+		return position, false
+	case page.More != nil && (*page.More || complete):
+		return position, *page.More
+	case page.Total == nil && page.More == nil:
+		return position, true // nothing tells the end but an empty page
+	case w.partial:
+		return position, full
+	default:
+		// A full last page may hide more behind a capped or estimated total; the
+		// sweep, which proves completeness, reads until nothing comes.
+		return position, !complete || w.sweep && full
+	}
+}
+
+// effectiveSize is how many rows a full page has.
+func (w *walker) effectiveSize(page call.Page) int {
+	if page.Size > 0 && page.Size < w.size {
+		return page.Size
+	}
+	return w.size
+}
+
+// reachedKnown reports whether the walk may end before the list does: a whole
+// page was known and unchanged, and all that follows is older than the cutoff.
+func (w *walker) reachedKnown(page call.Page, work *pageWork) bool {
+	order, field := w.order.order()
+	w.quiet = work.touched == 0 && olderThan(page, w.cutoff, field)
+	if order != call.OrderNewestFirst {
+		return false
+	}
+	return !w.sweep && w.quiet || !w.e.src.Since.IsZero() && field == fieldCreated && olderThan(page, w.e.src.Since, field)
+}
+
+// olderThan reports whether every call of a page is older than the limit.
+func olderThan(page call.Page, limit time.Time, field string) bool {
+	for _, it := range page.Items {
+		at := it.CreatedAt
+		if field == fieldUpdated {
+			at = it.UpdatedAt
+		}
+		if at.IsZero() || !at.Before(limit) {
+			return false
+		}
+	}
+	return len(page.Items) > 0
+}
+
+// commit stores a page with the walk's progress in one transaction. A page
+// without news writes nothing.
+func (w *walker) commit(ctx context.Context, work *pageWork) error {
+	w.walk.New += work.fresh
+	w.walk.Edits += work.edited
+	w.faults += work.faults
+	w.skipped += work.skipped
+	if len(work.writes) == 0 && w.keep == nil {
+		return nil
+	}
+	return w.e.save(ctx, work.writes, func(c *call.Checkpoint) {
+		if w.keep != nil {
+			w.keep(c, w)
+		}
+	})
+}
+
+// verdict says whether a walk over the whole list proved completeness.
+func (w *walker) verdict() error {
+	switch {
+	case w.faults > 0:
+		return fmt.Errorf("%d calls could not be read completely and are asked for again: %w", w.faults, call.ErrTransient)
+	case w.dropped:
+		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
+	case w.ended && w.walk.Total != nil && len(w.seen) < *w.walk.Total:
+		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
+	}
+	return nil
+}
