@@ -22,7 +22,7 @@ type Provider interface {
 	Wanted(docs call.Documents, learned map[string]string) (document string, ok bool)
 	Fetch(ctx context.Context, document string, docs call.Documents) (call.Document, error)
 	// Learn compares documents that say the same and records what that proves;
-	// it reports whether learned changed.
+	// it reports whether calls stored before may want more documents now.
 	Learn(docs call.Documents, learned map[string]string) bool
 	// Renew names the documents to read again for a part that is pending; none
 	// when only the list shows it.
@@ -113,6 +113,7 @@ type Engine struct {
 	counted    [2]int64 // requests already added to the checkpoint
 	skew       time.Duration
 	active     int
+	stricter   bool // something learned asks more of calls stored before
 	lookupsAt  time.Time
 	nudge      chan struct{} // closed and replaced when pending parts may have come due
 }
@@ -207,7 +208,9 @@ func (e *Engine) learned() map[string]string {
 func (e *Engine) learn(docs call.Documents) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.src.Provider.Learn(docs, e.checkpoint.Learned)
+	if e.src.Provider.Learn(docs, e.checkpoint.Learned) {
+		e.stricter = true
+	}
 }
 
 // sawClock notes how far the vendor's clock is from ours.

@@ -29,6 +29,9 @@ type observation struct {
 func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, known, docs call.Documents) (*observation, error) {
 	o := &observation{isNew: had == nil}
 	o.incomplete = e.fetchWanted(ctx, docs)
+	if o.incomplete == nil {
+		o.incomplete = e.fetchKnown(ctx, known, docs)
+	}
 	if fatal := stops(ctx, o.incomplete); fatal != nil {
 		return nil, fatal
 	}
@@ -80,6 +83,22 @@ func (e *Engine) fetchWanted(ctx context.Context, docs call.Documents) error {
 		e.sawClock(doc.FetchedAt)
 		docs[name] = doc
 	}
+}
+
+// fetchKnown reads again what was once read of a call and nobody wants now, so
+// that no document stays behind the others.
+func (e *Engine) fetchKnown(ctx context.Context, known, docs call.Documents) error {
+	for name := range known {
+		if _, have := docs[name]; have {
+			continue
+		}
+		doc, err := e.src.Provider.Fetch(ctx, name, docs)
+		if err != nil {
+			return err
+		}
+		docs[name] = doc
+	}
+	return nil
 }
 
 // stops returns errors after which the whole run must end; the others leave

@@ -19,18 +19,13 @@ type pageWork struct {
 	skipped int // calls older than the wanted history
 }
 
-// process turns the items of a page into writes. Calls that did not change
-// cost neither a request nor a write.
-func (e *Engine) process(ctx context.Context, w *walker, page call.Page) (*pageWork, error) {
+// process turns the items of a page, which the caller holds claimed, into
+// writes. Calls that did not change cost neither a request nor a write.
+func (e *Engine) process(ctx context.Context, page call.Page) (*pageWork, error) {
 	ids := make([]call.ID, len(page.Items))
 	for i, it := range page.Items {
 		ids[i] = it.ID
 	}
-	release, err := e.claims.take(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
 	known, err := e.store.Known(ctx, e.src.ID, ids)
 	if err != nil {
 		return nil, err
@@ -56,6 +51,15 @@ func (e *Engine) process(ctx context.Context, w *walker, page call.Page) (*pageW
 		return nil, err
 	}
 	return work, nil
+}
+
+// claim holds the calls of a page until release is called.
+func (e *Engine) claim(ctx context.Context, items []call.Item) (release func(), err error) {
+	ids := make([]call.ID, len(items))
+	for i, it := range items {
+		ids[i] = it.ID
+	}
+	return e.claims.take(ctx, ids)
 }
 
 // pick picks the items that need work: those not stored yet and those whose

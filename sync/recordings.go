@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	minLinkLife = 5 * time.Minute
 	// freshLinks is how many links one attempt may use up.
 	freshLinks = 3
+	// saveRetry is how long to wait when not even a failure could be stored.
+	saveRetry = 5 * time.Second
 	// dueBatch is how many due recordings are looked up at once.
 	dueBatch = 64
 )
@@ -165,11 +168,7 @@ func (d *downloads) one(ctx context.Context, key call.Key) {
 		e.links.take(key.ID)
 		return
 	}
-	err = d.attempt(ctx, key, record, known)
-	if ctx.Err() != nil {
-		return
-	}
-	if err == nil {
+	if d.attempt(ctx, key, record, known) == nil {
 		d.mu.Lock()
 		d.stored++
 		d.mu.Unlock()
@@ -209,7 +208,11 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		return failure
 	}
 	e.noteRefusal(ctx, refusal(failure))
-	return errors.Join(failure, e.keepFailure(ctx, record, failure))
+	if err := e.keepFailure(ctx, record, failure); err != nil {
+		e.log.Error("recording state not saved", "err", err)
+		_ = sleepOr(ctx, saveRetry, nil) // the part is still due; do not spin on a disk that takes nothing
+	}
+	return failure
 }
 
 // refusal keeps only an error that speaks about our credentials.
@@ -237,35 +240,43 @@ type errNoLink struct{}
 func (errNoLink) Error() string      { return "the vendor shows no address for the recording" }
 func (errNoLink) PartReason() string { return "not_ready" }
 
-// relink reads the call again for a fresh link. What else it shows is stored too.
+// relink reads the call again for a fresh link. Further documents that come
+// with it are stored; the list item is left to the walks, because the answer
+// about a single call need not have the list's shape.
 func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, known call.Documents) (call.RecordingLink, *call.Record, call.Documents, error) {
 	fresh, err := e.src.Provider.Relink(ctx, known)
 	if err != nil {
 		return call.RecordingLink{}, record, known, err
 	}
-	docs := make(call.Documents, len(known)+len(fresh))
-	for name, doc := range known {
-		docs[name] = doc
-	}
-	for name, doc := range fresh {
+	for _, doc := range fresh {
 		e.sawClock(doc.FetchedAt)
-		docs[name] = doc
 	}
-	o, err := e.observe(ctx, key, record, known, docs)
-	if err != nil {
-		return call.RecordingLink{}, record, known, err
-	}
-	if o.dirty {
-		if err := e.save(ctx, []call.Write{o.write}, nil); err != nil {
+	item, listed := fresh[call.DocumentList]
+	delete(fresh, call.DocumentList)
+	docs := maps.Clone(known)
+	maps.Copy(docs, fresh)
+	if len(fresh) > 0 {
+		o, err := e.observe(ctx, key, record, known, docs)
+		if err != nil {
 			return call.RecordingLink{}, record, known, err
 		}
+		e.links.take(key.ID) // it is in our hands
+		if o.dirty {
+			if err := e.save(ctx, []call.Write{o.write}, nil); err != nil {
+				return call.RecordingLink{}, record, known, err
+			}
+		}
+		record, known = &o.write.Record, docs
 	}
-	e.links.take(key.ID)
+	if listed {
+		docs = maps.Clone(docs)
+		docs[call.DocumentList] = item
+	}
 	link, ok := e.src.Provider.Link(docs)
 	if !ok {
-		return link, &o.write.Record, docs, errNoLink{}
+		return link, record, known, errNoLink{}
 	}
-	return link, &o.write.Record, docs, nil
+	return link, record, known, nil
 }
 
 // fetch streams one recording to disk. Passing troubles of the network are

@@ -117,7 +117,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			c.Watermark = newest.UTC()
 		}
 	})
-	return errors.Join(err, saveErr)
+	return errors.Join(err, saveErr, e.revisit(ctx))
 }
 
 // learned keeps what a whole walk showed about the list's order and page size.

@@ -101,7 +101,12 @@ func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error
 		return false, err
 	}
 	fresh := w.count(page)
-	pageWork, err := w.e.process(ctx, w, page)
+	release, err := w.e.claim(ctx, page.Items)
+	if err != nil {
+		return false, err
+	}
+	defer release() // after the commit, so that nobody else sees a call half done
+	work, err := w.e.process(ctx, page)
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +122,7 @@ func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error
 	}
 	w.cursors[next.Cursor] = true
 	w.position = next
-	if err := w.commit(ctx, pageWork); err != nil {
+	if err := w.commit(ctx, work); err != nil {
 		return false, err
 	}
 	w.e.progress(ctx, w)
@@ -125,7 +130,7 @@ func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error
 		w.ended = true
 		return true, nil
 	}
-	return w.reachedKnown(page, pageWork), nil
+	return w.reachedKnown(page, work), nil
 }
 
 // plausible refuses a first page without calls where there must be some.

@@ -1,0 +1,53 @@
+# `make` alone prints this list.
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash bench ci
+.DEFAULT_GOAL := help
+
+GO    ?= go
+TOOL  := $(GO) tool -modfile=tools.mod
+LDFLAGS := -s -w
+
+help: ## print the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## the program for this machine, as ./callsyncd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o callsyncd ./cmd/callsyncd
+
+test: ## every test
+	$(GO) test ./...
+
+race: ## every test under the race detector
+	$(GO) test -race ./...
+
+vet: ## go vet and gofmt
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run: make fmt'; exit 1; }
+
+lint: vet ## vet and staticcheck
+	$(TOOL) staticcheck ./...
+
+vuln: ## known vulnerabilities in what is linked (asks vuln.go.dev)
+	$(TOOL) govulncheck ./...
+
+fmt: ## format the source
+	gofmt -w .
+
+golden: ## renew golden files; look at the diff before committing
+	$(GO) test ./sync/provider ./config ./service ./api -update
+
+fuzz: ## every fuzz target for 30 seconds each
+	@$(GO) list ./... | while read -r p; do \
+	  $(GO) test -list '^Fuzz' "$$p" | grep '^Fuzz' | while read -r f; do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s "$$p" || exit 1; done; done
+
+bench: ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+crash: ## kill -9 a syncing process at 50 random moments, then compare the archive
+	CALLSYNCD_CRASH_KILLS=50 $(GO) test -count=1 -run TestKilledProcessEndsInTheSameArchive -v ./internal/endtoend
+
+cross: ## builds for the other systems
+	@for t in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \
+	  echo "$$t"; CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -trimpath -o /dev/null ./cmd/callsyncd || exit 1; done
+
+ci: ## what continuous integration runs
+	bash .ci/run

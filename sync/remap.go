@@ -1,0 +1,97 @@
+package callsync
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"callsyncd/call"
+)
+
+// remap applies the present description and tables to all stored calls, from
+// their stored documents: no request is made.
+func (e *Engine) remap(ctx context.Context) error {
+	if err := e.again(ctx, e.remapOne); err != nil {
+		return err
+	}
+	return e.save(ctx, nil, func(c *call.Checkpoint) { c.Learned[learnedMapping] = e.info.Mapping })
+}
+
+// revisit marks the stored calls that want further documents since something
+// was learned about the vendor; the pending queue reads them.
+func (e *Engine) revisit(ctx context.Context) error {
+	e.mu.Lock()
+	stricter := e.stricter
+	e.stricter = false
+	e.mu.Unlock()
+	if !stricter {
+		return nil
+	}
+	e.log.Warn("the vendor shows more in further documents than was thought; reading them for the calls stored before")
+	return e.again(ctx, e.revisitOne)
+}
+
+func (e *Engine) revisitOne(record *call.Record, docs call.Documents) *call.Write {
+	if _, wants := e.src.Provider.Wanted(docs, e.learned()); !wants || record.Parts.Record.State == call.Pending {
+		return nil
+	}
+	next := *record
+	next.Parts.Record = call.Part{State: call.Pending, Reason: "incomplete", NextTry: time.Now().UTC(), Deadline: time.Now().Add(e.src.Horizon).UTC()}
+	next.Mirror()
+	return &call.Write{Record: next, Kind: call.ChangePart}
+}
+
+// again goes through all stored calls and stores what fn makes of them.
+func (e *Engine) again(ctx context.Context, fn func(*call.Record, call.Documents) *call.Write) error {
+	var keys []call.Key
+	if err := e.store.Keys(ctx, e.src.ID, func(k call.Key) error { keys = append(keys, k); return nil }); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(keys, max(1, e.info.PageSize)) {
+		if err := e.againSome(ctx, some, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) againSome(ctx context.Context, keys []call.Key, fn func(*call.Record, call.Documents) *call.Write) error {
+	ids := make([]call.ID, len(keys))
+	for i, key := range keys {
+		ids[i] = key.ID
+	}
+	release, err := e.claims.take(ctx, ids)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var writes []call.Write
+	for _, key := range keys {
+		record, docs, err := e.stored(ctx, key)
+		if err != nil {
+			return err
+		}
+		if w := fn(record, docs); w != nil {
+			writes = append(writes, *w)
+		}
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	return e.save(ctx, writes, nil)
+}
+
+func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write {
+	mapped, err := e.src.Provider.Map(docs)
+	if err != nil {
+		e.log.Warn("stored call no longer maps", "call_id", string(record.Call.ID), "err", err)
+		return nil
+	}
+	next := e.record(record.Call.Key, record, &mapped, record.Fingerprints, nil)
+	next.Parts = record.Parts
+	next.Mirror()
+	if sameCall(&record.Call, &next.Call) {
+		return nil
+	}
+	return &call.Write{Record: next, Kind: call.ChangeUpdated}
+}

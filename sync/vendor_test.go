@@ -1,0 +1,329 @@
+package callsync
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"callsyncd/call"
+	"callsyncd/store"
+)
+
+// fakeVendor is a Provider over calls in memory: a newest-first list with a
+// transcript step, whose behaviour tests change under way.
+type fakeVendor struct {
+	mu       sync.Mutex
+	calls    []*fakeCall // in list order
+	paging   call.Paging
+	order    call.Order
+	window   bool
+	noTotal  bool
+	ignore   bool             // ignore time windows
+	onList   func(number int) // called before each list answer, without the lock
+	failList func(number int) error
+	total    func(n int) int
+	lists    int
+	fetches  int
+	relinks  int
+	noCursor bool
+}
+
+type fakeCall struct {
+	ID         string    `json:"id"`
+	Created    time.Time `json:"created"`
+	Rev        int       `json:"rev"`
+	Transcript string    `json:"-"`
+	Promised   bool      `json:"promised"` // the flag says that a transcript exists
+	Recording  bool      `json:"recording"`
+	Status     string    `json:"status"`
+}
+
+func (v *fakeVendor) Info() call.ProviderInfo {
+	return call.ProviderInfo{
+		Name: "fake", Paging: v.paging, FirstPage: 1, PageSize: 10, MinSize: 10, Order: v.order,
+		Window: v.window, WindowOverlap: time.Hour, Mapping: "1",
+	}
+}
+
+func (v *fakeVendor) List(_ context.Context, req call.ListRequest) (call.Page, error) {
+	v.mu.Lock()
+	v.lists++
+	n := v.lists
+	v.mu.Unlock()
+	if v.onList != nil {
+		v.onList(n)
+	}
+	if v.failList != nil {
+		if err := v.failList(n); err != nil {
+			return call.Page{}, err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	rows := v.calls
+	if req.Window != nil && !v.ignore {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(c *fakeCall) bool { return c.Created.Before(req.Window.From) })
+	}
+	from := req.Position.Offset
+	switch v.paging {
+	case call.PagingPage:
+		from = (req.Position.Page - 1) * req.Size
+	case call.PagingCursor:
+		_, _ = fmt.Sscanf(req.Position.Cursor, "after-%d", &from)
+	}
+	from = min(from, len(rows))
+	to := min(from+req.Size, len(rows))
+	page := call.Page{FetchedAt: time.Now()}
+	for _, c := range rows[from:to] {
+		body, _ := json.Marshal(c)
+		sum := sha256.Sum256(body)
+		page.Items = append(page.Items, call.Item{ID: call.ID(c.ID), Body: body, Fingerprint: hex.EncodeToString(sum[:]), CreatedAt: c.Created})
+	}
+	if !v.noTotal {
+		total := len(rows)
+		if v.total != nil {
+			total = v.total(total)
+		}
+		page.Total = &total
+	}
+	if v.paging == call.PagingCursor && to < len(rows) {
+		page.Next = &call.Position{Cursor: fmt.Sprintf("after-%d", to)}
+		if v.noCursor {
+			page.Next.Cursor = "after-10"
+		}
+	}
+	return page, nil
+}
+
+func (v *fakeVendor) find(docs call.Documents) (*fakeCall, fakeCall) {
+	var listed fakeCall
+	_ = json.Unmarshal(docs[call.DocumentList].Body, &listed)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.calls {
+		if c.ID == listed.ID {
+			return c, listed
+		}
+	}
+	return nil, listed
+}
+
+func (v *fakeVendor) Wanted(docs call.Documents, _ map[string]string) (string, bool) {
+	_, listed := v.find(docs)
+	_, have := docs["transcript"]
+	return "transcript", listed.Promised && !have
+}
+
+func (v *fakeVendor) Fetch(_ context.Context, _ string, docs call.Documents) (call.Document, error) {
+	c, _ := v.find(docs)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fetches++
+	if c == nil || c.Transcript == "" {
+		return call.Document{Status: 404, Body: json.RawMessage(`"none"`), FetchedAt: time.Now()}, nil
+	}
+	body, _ := json.Marshal(c.Transcript)
+	return call.Document{Body: body, FetchedAt: time.Now()}, nil
+}
+
+func (v *fakeVendor) Learn(call.Documents, map[string]string) bool { return false }
+
+func (v *fakeVendor) Renew(part call.PartName, _ call.Documents) []string {
+	if part == call.PartTranscript {
+		return []string{"transcript"}
+	}
+	return nil
+}
+
+func (v *fakeVendor) Fingerprint(_ string, body json.RawMessage) (string, error) {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (v *fakeVendor) Map(docs call.Documents) (call.Mapped, error) {
+	_, listed := v.find(docs)
+	created := listed.Created
+	status := call.Status(listed.Status)
+	m := call.Mapped{Call: call.Call{ID: call.ID(listed.ID), CreatedAt: &created, StartedAt: &created, Status: &status, Metadata: json.RawMessage(`{}`)}}
+	m.Summary = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
+	m.Transcript = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
+	m.Recording = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
+	if listed.Recording {
+		m.Recording.Evidence = call.EvidencePresent
+	}
+	if listed.Promised {
+		m.Transcript = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "http_404"}
+	}
+	if doc, ok := docs["transcript"]; ok && doc.Status == 0 {
+		var text string
+		_ = json.Unmarshal(doc.Body, &text)
+		m.Call.Transcript = []call.Turn{{Speaker: call.SpeakerAgent, Text: text}}
+		m.TranscriptFrom, m.Transcript = "transcript", call.PartEvidence{Evidence: call.EvidencePresent}
+	}
+	return m, nil
+}
+
+func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
+	doc := docs[call.DocumentList]
+	_, listed := v.find(docs)
+	return call.RecordingLink{URL: call.SignedURL(fmt.Sprintf("https://media.example/%s?%d", listed.ID, doc.FetchedAt.Unix())),
+		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(time.Hour)}, listed.Recording
+}
+
+func (v *fakeVendor) Relink(_ context.Context, docs call.Documents) (call.Documents, error) {
+	c, _ := v.find(docs)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.relinks++
+	if c == nil {
+		return nil, call.ErrNotFound
+	}
+	body, _ := json.Marshal(c)
+	return call.Documents{call.DocumentList: {Body: body, FetchedAt: time.Now()}}, nil
+}
+
+func (v *fakeVendor) FetchLookup(context.Context, string) (call.LookupTable, error) {
+	return call.LookupTable{}, call.ErrNotFound
+}
+func (v *fakeVendor) SetLookup(call.LookupTable) {}
+
+// fakeMedia is a media host and disk in one.
+type fakeMedia struct {
+	mu     sync.Mutex
+	get    func(url string) error
+	gets   int
+	stored map[call.Key]string
+}
+
+func (m *fakeMedia) Get(_ context.Context, url call.SignedURL) (io.ReadCloser, call.MediaExpect, error) {
+	m.mu.Lock()
+	m.gets++
+	get := m.get
+	m.mu.Unlock()
+	if get != nil {
+		if err := get(url.Reveal()); err != nil {
+			return nil, call.MediaExpect{}, err
+		}
+	}
+	return io.NopCloser(bytes.NewReader([]byte(url.Reveal()))), call.MediaExpect{SizeBytes: -1}, nil
+}
+
+func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Reader, _ call.MediaExpect) (call.Recording, error) {
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return call.Recording{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stored[key] = string(b)
+	file, size, now := "recordings/"+string(key.ID), int64(len(b)), time.Now()
+	return call.Recording{File: &file, SizeBytes: &size, StoredAt: &now}, nil
+}
+
+// bench is one engine over a fake vendor and a real store.
+type testbed struct {
+	t      *testing.T
+	vendor *fakeVendor
+	media  *fakeMedia
+	store  *store.Store
+	engine *Engine
+	source Source
+}
+
+// newBed makes n calls, one an hour into the past, newest first.
+func newBed(t *testing.T, n int) *testbed {
+	v := &fakeVendor{paging: call.PagingPage, order: call.OrderUnknown}
+	for i := range n {
+		v.calls = append(v.calls, &fakeCall{ID: fmt.Sprintf("c%03d", n-i), Created: time.Now().Add(-time.Duration(i+1) * time.Hour).UTC(), Status: "completed"})
+	}
+	st, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &testbed{t: t, vendor: v, store: st, media: &fakeMedia{stored: make(map[call.Key]string)}}
+	b.source = Source{ID: "crm", Provider: v, Horizon: 72 * time.Hour, Concurrency: 3, Recordings: true}
+	b.restart()
+	t.Cleanup(func() {
+		result, err := st.Check(context.Background())
+		if err != nil || len(result.Findings) > 0 {
+			t.Errorf("store check: %v %v", err, result.Findings)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// restart makes a new engine on the same store, as a new process would.
+func (b *testbed) restart() {
+	b.t.Helper()
+	b.source.Budget = NewBudget("crm", nil, time.Minute)
+	engine, err := New(b.t.Context(), b.source, Options{
+		Store: b.store, Media: b.media, Download: b.media, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.engine = engine
+}
+
+func (b *testbed) round(full bool) call.SourceReport {
+	b.t.Helper()
+	return b.engine.Round(b.t.Context(), full)
+}
+
+func (b *testbed) mustRound(full bool) call.SourceReport {
+	b.t.Helper()
+	r := b.round(full)
+	if !r.Complete {
+		b.t.Fatalf("not complete: %+v", r)
+	}
+	return r
+}
+
+func (b *testbed) held() int {
+	b.t.Helper()
+	counts, err := b.store.Counts(b.t.Context(), "crm")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return counts.Calls
+}
+
+func (b *testbed) load(id call.ID) call.Record {
+	b.t.Helper()
+	r, err := b.store.Load(b.t.Context(), call.Key{Source: "crm", ID: id})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+// add puts a call in front of the list.
+func (v *fakeVendor) add(c *fakeCall) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls = append([]*fakeCall{c}, v.calls...)
+}
+
+func (v *fakeVendor) remove(i int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls = slices.Delete(slices.Clone(v.calls), i, i+1)
+}
+
+func (v *fakeVendor) edit(fn func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fn()
+}
