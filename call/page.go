@@ -74,8 +74,8 @@ type Page struct {
 
 // ProviderInfo is what the engine must know about a vendor description.
 type ProviderInfo struct {
-	Name    string // "suresend", or the name a user's description gives
-	Title   string // "Sure Send CRM"
+	Name    string // the built-in name, or the one a user's description gives
+	Title   string // the name people know the vendor by
 	BaseURL string
 	Paging  Paging
 	// FirstPage is the number of the first page (page paging).

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"callsyncd/call"
+)
+
+// Errors a Searcher answers with when it cannot answer at all. A mistake in
+// the query is a *call.QueryError, a damaged cursor call.ErrBadCursor.
+var (
+	// ErrUnavailable: there is no index to search yet; 503.
+	ErrUnavailable = errors.New("search is unavailable")
+	// ErrBusy: too many searches run already; 429.
+	ErrBusy = errors.New("too many searches at once")
+)
+
+// Store is what the handlers need of the archive's truth. Missing calls are
+// call.ErrNotFound, damaged cursors call.ErrBadCursor.
+type Store interface {
+	Load(ctx context.Context, key call.Key) (call.Record, error)
+	LoadLight(ctx context.Context, key call.Key) (call.Record, error)
+	Documents(ctx context.Context, key call.Key) (call.Documents, error)
+	Versions(ctx context.Context, key call.Key) ([]call.Version, error)
+	List(ctx context.Context, q call.ListQuery) (call.List, error)
+	Gaps(ctx context.Context, source call.SourceID, after string, limit int) (gaps []call.Gap, next string, err error)
+	// Acknowledge answers call.ErrRefused for a part that is not lost.
+	Acknowledge(ctx context.Context, key call.Key, part call.PartName, reason string) error
+	Changes(ctx context.Context, since uint64, limit int) ([]call.Change, error)
+	LastSeq() uint64
+	// Updated is closed when the change feed grows, and then replaced.
+	Updated() <-chan struct{}
+}
+
+// Searcher answers full-text searches.
+type Searcher interface {
+	Search(ctx context.Context, q call.SearchQuery) (call.SearchResult, error)
+}
+
+// Media opens recordings by their path inside the data folder.
+type Media interface {
+	Open(file string) (*os.File, error)
+}
+
+// Control reaches the rest of the daemon.
+type Control interface {
+	Status(ctx context.Context) (call.StatusReport, error)
+	// Sync wakes a source, or all when source is empty, and returns at once;
+	// call.ErrNotFound for an unknown source.
+	Sync(ctx context.Context, source call.SourceID, full bool) error
+	// Ready says why the daemon cannot answer yet; empty when it can. The
+	// reasons are shown without a token, so they name nothing of the archive.
+	Ready() []string
+	Verify(ctx context.Context) (call.VerifyReport, error)
+	Reindex(ctx context.Context) error
+}
+
+// Options are the parts the API is made of; all but Version are required.
+type Options struct {
+	Store    Store
+	Searcher Searcher
+	Media    Media
+	Control  Control
+	// Token is the bearer token; while it is empty every request that needs
+	// one is refused.
+	Token call.Secret
+	// Hosts are the values of the Host header that are answered, exactly as
+	// browsers send them: "127.0.0.1:7411", "[::1]:7411", "localhost:7411".
+	Hosts   []string
+	Version string
+	Log     *slog.Logger
+}
+
+// server is the handler New returns.
+type server struct {
+	Options
+	guard *guard
+	mux   *http.ServeMux
+	huma  huma.API
+	media chan struct{} // one slot for each recording being sent
+}
+
+// mediaStreams is how many recordings are sent at once.
+const mediaStreams = 4
+
+// New returns the API. It is safe for concurrent use and keeps no goroutines.
+func New(o Options) http.Handler {
+	s := &server{
+		Options: o,
+		guard:   newGuard(o.Token, o.Hosts),
+		mux:     http.NewServeMux(),
+		media:   make(chan struct{}, mediaStreams),
+	}
+	s.huma = newHuma(s.mux, o.Version)
+	s.registerCalls()
+	s.registerArchive()
+	s.registerHealth()
+	s.serveOpenAPI()
+	return s
+}

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"unicode/utf8"
+
+	"callsyncd/call"
+)
+
+// input is a request without a path of its own.
+type input struct{ query }
+
+// keyInput is a request about one call.
+type keyInput struct {
+	Source string `path:"source" doc:"name of the source"`
+	ID     string `path:"id" doc:"the vendor's id of the call, percent-encoded into one segment"`
+	query
+}
+
+func (s *server) registerCalls() {
+	register(s, operation(http.MethodGet, "/v1/search", "search", "Search what was said", searchParams), s.search)
+	register(s, operation(http.MethodGet, "/v1/calls", "list-calls", "List calls", callsParams), s.calls)
+	const one = "/v1/calls/{source}/{id}"
+	register(s, operation(http.MethodGet, one, "get-call", "Show one call", viewParams), s.call)
+	s.registerTranscript(operation(http.MethodGet, one+"/transcript", "get-transcript", "What was said in a call", transcriptParams))
+	s.registerRecording(operation(http.MethodGet, one+"/recording", "get-recording", "The sound of a call, with ranges", nil))
+}
+
+// hit is one row of a search answer.
+type hit struct {
+	Call     callView       `json:"call"`
+	Score    float64        `json:"score"`
+	Snippets []call.Snippet `json:"snippets" nullable:"false"`
+}
+
+// searchAnswer is a list of hits with how much of the archive it speaks for.
+type searchAnswer struct {
+	Coverage   call.Coverage `json:"coverage"`
+	Data       []hit         `json:"data" nullable:"false"`
+	Pagination pagination    `json:"pagination"`
+}
+
+func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
+	q := in.searchQuery()
+	found, err := s.Searcher.Search(ctx, q)
+	if err != nil {
+		return searchAnswer{}, err
+	}
+	if in.mostRecent {
+		found.Next = ""
+	}
+	out := searchAnswer{Coverage: found.Coverage, Data: make([]hit, 0, len(found.Hits)), Pagination: paginate(found.Total, q.Limit, found.Next)}
+	for _, h := range found.Hits {
+		c, err := s.show(ctx, h.Call, in.view(false))
+		if err != nil {
+			return searchAnswer{}, err
+		}
+		if h.Snippets == nil {
+			h.Snippets = []call.Snippet{}
+		}
+		out.Data = append(out.Data, hit{c, h.Score, h.Snippets})
+	}
+	return out, nil
+}
+
+func (s *server) calls(ctx context.Context, in *input) (list[callView], error) {
+	q := in.listQuery()
+	found, err := s.Store.List(ctx, q)
+	if err != nil {
+		return list[callView]{}, err
+	}
+	if in.mostRecent {
+		found.Next = ""
+	}
+	out := list[callView]{make([]callView, 0, len(found.Calls)), paginate(found.Total, q.Limit, found.Next)}
+	for _, c := range found.Calls {
+		shown, err := s.show(ctx, c, in.view(false))
+		if err != nil {
+			return list[callView]{}, err
+		}
+		out.Data = append(out.Data, shown)
+	}
+	return out, nil
+}
+
+func (s *server) call(ctx context.Context, in *keyInput) (callView, error) {
+	record, err := s.light(ctx, in)
+	if err != nil {
+		return callView{}, err
+	}
+	return s.show(ctx, record.Call, in.view(true))
+}
+
+// key is the call the path names; one that no source could have is not found.
+func (in *keyInput) key() (call.Key, error) {
+	if !sourceName.MatchString(in.Source) || !utf8.ValidString(in.ID) {
+		return call.Key{}, noSuchCall()
+	}
+	return call.Key{Source: call.SourceID(in.Source), ID: call.ID(in.ID)}, nil
+}
+
+func noSuchCall() *problem {
+	return newProblem(http.StatusNotFound, "the archive holds no call with this key; a / inside an id is sent as %%2F")
+}
+
+// light loads the call of a request without its transcript.
+func (s *server) light(ctx context.Context, in *keyInput) (call.Record, error) {
+	return load(ctx, in, s.Store.LoadLight)
+}
+
+func load(ctx context.Context, in *keyInput, from func(context.Context, call.Key) (call.Record, error)) (call.Record, error) {
+	key, err := in.key()
+	if err != nil {
+		return call.Record{}, err
+	}
+	record, err := from(ctx, key)
+	if errors.Is(err, call.ErrNotFound) {
+		return call.Record{}, noSuchCall()
+	}
+	return record, err
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"callsyncd/api/client"
+	"callsyncd/call"
+	"callsyncd/config"
+	"callsyncd/service"
+	"callsyncd/sync/provider"
+)
+
+// loadConfig reads the configuration all commands but a few need.
+func (a *app) loadConfig() (*config.Config, error) {
+	path := config.Path(a.configFile, a.getenv)
+	cfg, err := config.Load(path, config.Options{Provider: knownProvider, Getenv: a.getenv})
+	if _, ok := errors.AsType[config.Problems](err); err == nil || ok {
+		return cfg, err
+	}
+	f := &fault{code: exitConfig, err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		f.hint = "write one there, or name another with --config or CALLSYNCD_CONFIG; `callsyncd simulate` prints a ready example, `callsyncd demo` needs none"
+	}
+	return nil, f
+}
+
+func knownProvider(nameOrPath string) error {
+	_, err := provider.Load(nameOrPath)
+	return err
+}
+
+// checkSources makes what is wrong with a source a mistake of the configuration.
+func checkSources(cfg *config.Config) error {
+	if err := service.CheckSources(cfg); err != nil {
+		return &fault{exitConfig, err, "correct " + cfg.File + ", or put the secret where it points, then run `callsyncd config check`"}
+	}
+	return nil
+}
+
+// archive is the way to what is stored: the daemon's API where one runs, else
+// the very same handlers within this process.
+type archive struct {
+	*client.Client
+	own *service.Archive // nil when a daemon answers
+}
+
+// localBase is the address under which the handlers answer within this
+// process; nothing is ever sent there.
+const localBase = "http://callsyncd.local"
+
+// reach finds the daemon, or opens the archive.
+func (a *app) reach(ctx context.Context) (*archive, error) {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if remote := daemonOf(cfg); remote != nil {
+		return remote, nil
+	}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "archive.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, &fault{exitNotFound, errors.New("open " + cfg.DataDir + ": there is no archive yet"), "fill it with `callsyncd sync`, or start `callsyncd run`"}
+	}
+	own, err := a.open(ctx, cfg, nil)
+	if errors.Is(err, call.ErrLocked) {
+		if remote := daemonOf(cfg); remote != nil { // it has just started
+			return remote, nil
+		}
+	}
+	return own, err
+}
+
+// daemonOf is the daemon of an archive; nil when none answers.
+func daemonOf(cfg *config.Config) *archive {
+	address, token, _, ok := service.Running(cfg.DataDir)
+	if !ok {
+		return nil
+	}
+	return &archive{Client: client.New("http://"+address, token, nil)}
+}
+
+// open opens the archive in this process.
+func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Progress)) (*archive, error) {
+	if err := checkSources(cfg); err != nil {
+		return nil, err
+	}
+	own, err := service.Open(ctx, service.Options{Config: cfg, Log: a.logger(), Version: buildVersion().Version, Observe: observe})
+	if err != nil {
+		return nil, err
+	}
+	return &archive{client.New(localBase, own.Token(), client.InProcess(own.Handler())), own}, nil
+}
+
+// catchUp lets an archive opened here know everything that is stored; a daemon
+// does by itself.
+func (r *archive) catchUp(ctx context.Context) error {
+	if r.own == nil {
+		return nil
+	}
+	return r.own.CatchUp(ctx)
+}
+
+func (r *archive) close() error {
+	if r.own == nil {
+		return nil
+	}
+	return r.own.Close()
+}
+
+// with runs do on the archive and closes it.
+func (a *app) with(ctx context.Context, do func(*archive) error) error {
+	r, err := a.reach(ctx)
+	if err != nil {
+		return err
+	}
+	err = do(r)
+	if closeErr := r.close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

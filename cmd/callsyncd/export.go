@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"callsyncd/api/client"
+)
+
+// exportPage is how many calls are asked for at once: with their transcripts,
+// some hundred kilobytes.
+const exportPage = 50
+
+var exportFormats = []string{"ndjson", "csv"}
+
+func newExport(a *app) *cobra.Command {
+	var f filters
+	var format, out string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Write calls to a file: ndjson or csv",
+		Long: `Export writes the calls the filters select, in the order of ` + "`callsyncd calls`" + `.
+
+ndjson: one call per line, with transcript and metadata, exactly as the API shows it.
+csv: one row per call, without transcript and metadata. Text that a spreadsheet would take for
+a formula (it begins with = + - @, a tab or a carriage return) gets a ' before it.`,
+		Example: `  callsyncd export --format csv --from 2025-12-01 --to 2026-01-01 --out december.csv
+  callsyncd export --source crm --sort oldest | jq -c '{key, summary}'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(exportFormats, format) {
+				return usageError("say --format "+strings.Join(exportFormats, " or --format "), "--format: %q is not a format", format)
+			}
+			if err := f.read(c, a.now()); err != nil {
+				return err
+			}
+			o, err := f.list()
+			if err != nil {
+				return err
+			}
+			return a.with(c.Context(), func(r *archive) error { return a.export(c.Context(), r, o, format, out) })
+		},
+	}
+	f.add(c, "newest (default) or oldest", "most calls to write (default all)")
+	c.Flags().StringVar(&format, "format", "ndjson", "ndjson or csv")
+	c.Flags().StringVar(&out, "out", "", "write to this `file` instead of standard output; it appears when it is complete")
+	return c
+}
+
+func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, format, out string) error {
+	if out == "" || out == "-" {
+		_, err := exportTo(ctx, a.stdout, r, o, format)
+		return err
+	}
+	var calls int
+	err := writeFile(out, func(w io.Writer) (err error) {
+		calls, err = exportTo(ctx, w, r, o, format)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("export to %s: %w", out, err)
+	}
+	a.note("%s written to %s", plural(calls, "call"), safe(out))
+	return nil
+}
+
+// exportTo streams all pages of the list and returns how many calls it wrote.
+func exportTo(ctx context.Context, w io.Writer, r *archive, o client.ListOptions, format string) (int, error) {
+	buffered := bufio.NewWriter(w)
+	var write func([]byte) error
+	end := func() error { return nil }
+	if format == "csv" {
+		table := newCSV(buffered)
+		write, end = table.add, table.end
+	} else {
+		o.Fields = "full"
+		write = func(body []byte) error { return writeLines(buffered, body) }
+	}
+	calls, err := eachPage(ctx, r, o, write)
+	if err == nil {
+		err = end()
+	}
+	if err == nil {
+		err = buffered.Flush()
+	}
+	return calls, err
+}
+
+// eachPage hands on the body of every page, until o.Limit calls are through; 0
+// means all.
+func eachPage(ctx context.Context, r *archive, o client.ListOptions, write func(body []byte) error) (int, error) {
+	calls, wanted := 0, o.Limit
+	for {
+		o.Limit = exportPage
+		if wanted > 0 {
+			o.Limit = min(exportPage, wanted-calls)
+		}
+		page, err := r.Calls(ctx, o)
+		if err != nil {
+			return calls, err
+		}
+		if err := write(page.Body); err != nil {
+			return calls, err
+		}
+		calls += len(page.Value.Data)
+		next := page.Value.Pagination.NextCursor
+		if next == nil || *next == o.After || wanted > 0 && calls >= wanted {
+			return calls, nil
+		}
+		o.After = *next
+	}
+}
+
+// writeLines writes each call of a page as it came, on a line of its own.
+func writeLines(w io.Writer, body []byte) error {
+	var page struct{ Data []json.RawMessage }
+	if err := json.Unmarshal(body, &page); err != nil {
+		return fmt.Errorf("read the API's answer: %w", err)
+	}
+	for _, c := range page.Data {
+		var line bytes.Buffer
+		if err := json.Compact(&line, c); err != nil {
+			return fmt.Errorf("read the API's answer: %w", err)
+		}
+		line.WriteByte('\n')
+		if _, err := w.Write(line.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile writes a file that others see only when it is complete, and only
+// its owner may read.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"callsyncd/api/client"
+	"callsyncd/call"
+)
+
+func newGaps(a *app) *cobra.Command {
+	var source, cursor string
+	var limit int
+	c := &cobra.Command{
+		Use:   "gaps",
+		Short: "List every part that is not stored, and why",
+		Long: `Gaps lists every part of a call that should be in the archive and is not: pending parts with
+their next try, lost ones with the reason. It exits with 3 while any of them is not acknowledged.`,
+		Example: `  callsyncd gaps --source crm
+  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("limit") && limit < 1 {
+				return usageError("", "--limit: %d is less than 1", limit)
+			}
+			return a.with(c.Context(), func(r *archive) error {
+				return a.gaps(c.Context(), r, call.SourceID(source), limit, cursor)
+			})
+		},
+	}
+	c.Flags().StringVar(&source, "source", "", "only of this `source`")
+	c.Flags().IntVar(&limit, "limit", 0, "most rows in one answer, up to 200 (default 25)")
+	c.Flags().StringVar(&cursor, "cursor", "", "go on after an earlier answer, whose next_cursor this is")
+	a.jsonFlag(c)
+	c.AddCommand(newGapsAck(a))
+	return c
+}
+
+func (a *app) gaps(ctx context.Context, r *archive, source call.SourceID, limit int, cursor string) error {
+	page, err := r.Gaps(ctx, source, limit, cursor)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(page.Body)
+	} else {
+		a.printGaps(&page.Value)
+	}
+	if err != nil {
+		return err
+	}
+	open, err := anyOpen(ctx, r, source, &page.Value, cursor != "")
+	if err == nil && open {
+		return exitWith(exitPartial)
+	}
+	return err
+}
+
+// anyOpen looks for a gap nobody acknowledged, beyond the page where it has to.
+func anyOpen(ctx context.Context, r *archive, source call.SourceID, page *client.Page[call.Gap], fromStart bool) (bool, error) {
+	next := page.Pagination.NextCursor
+	if fromStart {
+		next = new(string)
+	}
+	for {
+		for i := range page.Data {
+			if page.Data[i].Acknowledged == nil {
+				return true, nil
+			}
+		}
+		if next == nil {
+			return false, nil
+		}
+		more, err := r.Gaps(ctx, source, 200, *next)
+		if err != nil {
+			return false, err
+		}
+		page, next = &more.Value, more.Value.Pagination.NextCursor
+	}
+}
+
+func (a *app) printGaps(page *client.Page[call.Gap]) {
+	if len(page.Data) == 0 {
+		a.say("no gaps: every part of every known call is stored or proved absent")
+		return
+	}
+	g := newGrid("part", "state", "reason", "next try (UTC)", "deadline (UTC)", ">attempts", "acknowledged", "key")
+	for i := range page.Data {
+		x := &page.Data[i]
+		ack := "-"
+		if x.Acknowledged != nil {
+			ack = clip(safe(x.Acknowledged.Reason), 40)
+		}
+		g.row(safe(string(x.Part)), safe(string(x.State)), or(x.Reason, "-"), momentOr(x.NextTry, "-"), momentOr(x.Deadline, "-"), x.Attempts, ack, safe(x.Key.String()))
+	}
+	g.print(a.stdout)
+	a.say("%s of %s", count(len(page.Data)), plural(page.Pagination.Total, "gap"))
+	if next := page.Pagination.NextCursor; next != nil {
+		a.say("more with --cursor %s", safe(*next))
+	}
+}
+
+func newGapsAck(a *app) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use:     "ack KEY PART",
+		Short:   "Accept the loss of a part, with a reason that is kept",
+		Example: `  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			key, err := call.ParseKey(args[0])
+			if err != nil {
+				return usageError("", "%v", err)
+			}
+			part := call.PartName(args[1])
+			if !knownPart(part) {
+				return usageError("", "%q is not a part: say %s", args[1], partList())
+			}
+			if strings.TrimSpace(reason) == "" {
+				return usageError(`add --reason "why this loss is accepted"`, "gaps ack wants a reason")
+			}
+			return a.with(c.Context(), func(r *archive) error {
+				return a.acknowledge(c.Context(), r, client.Loss{Key: key, Part: part, Reason: reason})
+			})
+		},
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why the loss is accepted; kept with the call")
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) acknowledge(ctx context.Context, r *archive, loss client.Loss) error {
+	done, err := r.Acknowledge(ctx, loss)
+	switch {
+	case exitCode(err) == exitNotFound:
+		return &fault{exitNotFound, fmt.Errorf("acknowledge %s of %s: there is no such call in the archive", loss.Part, loss.Key), "list keys with `callsyncd gaps`"}
+	case err != nil:
+		return fmt.Errorf("acknowledge %s of %s: %w", loss.Part, loss.Key, err)
+	case a.json:
+		return a.printJSON(done.Body)
+	}
+	a.say("acknowledged: %s of %s is lost", loss.Part, safe(loss.Key.String()))
+	return nil
+}
+
+func knownPart(part call.PartName) bool {
+	for _, p := range call.PartNames {
+		if p == part {
+			return true
+		}
+	}
+	return false
+}
+
+func partList() string {
+	var list []string
+	for _, p := range call.PartNames {
+		list = append(list, string(p))
+	}
+	return strings.Join(list, ", ")
+}

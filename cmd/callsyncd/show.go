@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"callsyncd/api/client"
+	"callsyncd/call"
+)
+
+func newShow(a *app) *cobra.Command {
+	var transcript, raw, versions bool
+	c := &cobra.Command{
+		Use:   "show KEY",
+		Short: "Show one call",
+		Long:  "Show prints one call, readable. KEY is source/id, as `callsyncd calls` and `callsyncd search` print it.",
+		Example: `  callsyncd show crm/7f3d0c8e --transcript
+  callsyncd show crm/7f3d0c8e --json | jq .summary`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			key, err := call.ParseKey(args[0])
+			if err != nil {
+				return usageError("", "%v", err)
+			}
+			show := client.Show{}
+			if raw {
+				show.Include = append(show.Include, "raw")
+			}
+			if versions {
+				show.Include = append(show.Include, "versions")
+			}
+			return a.with(c.Context(), func(r *archive) error { return a.show(c.Context(), r, key, show, transcript) })
+		},
+	}
+	c.Flags().BoolVar(&transcript, "transcript", false, "also what was said")
+	c.Flags().BoolVar(&raw, "raw", false, "also the vendor's own documents, as they are now")
+	c.Flags().BoolVar(&versions, "versions", false, "also every state of the call that was ever seen")
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Show, transcript bool) error {
+	found, err := r.Call(ctx, key, show)
+	if exitCode(err) == exitNotFound {
+		return &fault{exitNotFound, fmt.Errorf("show %s: there is no such call in the archive", key), "list keys with `callsyncd calls`"}
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(found.Body)
+	}
+	c := &found.Value
+	a.printCall(&c.Call)
+	if transcript {
+		a.printTranscript(&c.Call)
+	}
+	if c.Raw != nil {
+		a.printRaw(c.Raw)
+	}
+	if c.Versions != nil {
+		a.printVersions(c.Versions)
+	}
+	return nil
+}
+
+// printCall shows what is known; what is not is left out.
+func (a *app) printCall(c *call.Call) {
+	ink := a.ink()
+	a.say("%s", ink.bold(safe(c.Key.String())))
+	field := func(name, value string) {
+		if value != "" {
+			a.say("  %-13s %s", name, value)
+		}
+	}
+	field("time", started(c)+" UTC")
+	field("ended", momentOr(c.EndedAt, ""))
+	field("length", strings.TrimPrefix(lengthOf(c), "-"))
+	field("direction", or(c.Direction, ""))
+	field("status", joined(" / ", or(c.Status, ""), or(c.Outcome, "")))
+	field("other party", joined(", ", strings.TrimPrefix(party(c), "-"), or(c.ContactEmail, "")))
+	field("from, to", joined(" -> ", or(c.FromNumber, ""), or(c.ToNumber, "")))
+	field("agent", joined("  id ", or(c.AgentName, ""), or(c.AgentID, "")))
+	field("campaign", joined("  id ", or(c.CampaignName, ""), or(c.CampaignID, "")))
+	field("user", or(c.UserID, ""))
+	field("contact", or(c.ContactID, ""))
+	if c.Cost != nil {
+		field("cost", joined(" ", fmt.Sprintf("%g", *c.Cost), or(c.CostCurrency, "")))
+	}
+	field("sentiment", sentiment(c))
+	field("topics", safe(strings.Join(c.Topics, ", ")))
+	field("summary", or(c.Summary, ""))
+	field("note", or(c.Note, ""))
+	field("recording", recordingOf(c))
+	field("parts", a.parts(c.Parts))
+	field("version", fmt.Sprintf("%d, first seen %s, changed %s", c.Version, moment(c.FirstSeenAt), moment(c.ChangedAt)))
+	if c.DeletedUpstreamAt != nil {
+		field("deleted", "by the vendor, noticed "+moment(*c.DeletedUpstreamAt)+"; kept here")
+	}
+	if len(c.Metadata) > 0 && !bytes.Equal(c.Metadata, []byte("{}")) && !bytes.Equal(c.Metadata, []byte("null")) {
+		field("metadata", safe(string(c.Metadata)))
+	}
+}
+
+// joined puts what is not empty of two texts together.
+func joined(between, first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + between + second
+}
+
+func sentiment(c *call.Call) string {
+	text := or(c.SentimentLabel, "")
+	if c.SentimentScore != nil {
+		text = joined(" ", text, fmt.Sprintf("(%+.2f)", *c.SentimentScore))
+	}
+	return text
+}
+
+func recordingOf(c *call.Call) string {
+	r := c.Recording
+	if r == nil || r.File == nil {
+		return ""
+	}
+	text := safe(*r.File)
+	if r.SizeBytes != nil {
+		text += ", " + size(*r.SizeBytes)
+	}
+	if r.SHA256 != nil {
+		text += ", sha256 " + safe(*r.SHA256)
+	}
+	return text
+}
+
+// parts lists the state of each part, trouble in colour.
+func (a *app) parts(p call.PartStates) string {
+	ink := a.ink()
+	var list []string
+	for _, part := range []struct {
+		name  call.PartName
+		state call.State
+	}{{call.PartRecord, p.Record}, {call.PartTranscript, p.Transcript}, {call.PartSummary, p.Summary}, {call.PartRecording, p.Recording}} {
+		state := safe(string(part.state))
+		switch part.state {
+		case call.Pending:
+			state = ink.yellow(state)
+		case call.Lost:
+			state = ink.red(state)
+		}
+		list = append(list, string(part.name)+" "+state)
+	}
+	return strings.Join(list, ", ")
+}
+
+func (a *app) printTranscript(c *call.Call) {
+	if len(c.Transcript) == 0 {
+		a.say("\nno transcript: the part is %s", safe(string(c.Parts.Transcript)))
+		return
+	}
+	ink := a.ink()
+	a.say("")
+	for i := range c.Transcript {
+		t := &c.Transcript[i]
+		at := ""
+		if t.StartSeconds != nil {
+			at = ink.dim("["+clock(*t.StartSeconds)+"]") + " "
+		}
+		a.say("%s%s: %s", at, ink.bold(or(t.Label, safe(string(t.Speaker)))), safe(t.Text))
+	}
+}
+
+func (a *app) printRaw(raw map[string]json.RawMessage) {
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		a.say("\n%s", a.ink().bold(safe(name)))
+		a.say("%s", indented(raw[name]))
+	}
+}
+
+// indented is a vendor's document, readable and safe.
+func indented(document []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, document, "", "  ") != nil {
+		return safe(string(document))
+	}
+	return string(safeJSON(b.Bytes()))
+}
+
+func (a *app) printVersions(versions []call.Version) {
+	a.say("")
+	g := newGrid(">version", "observed (UTC)", "fingerprint", "documents")
+	for _, v := range versions {
+		g.row(v.Number, moment(v.ObservedAt), safe(v.Fingerprint), safe(strings.Join(slices.Sorted(maps.Keys(v.Documents)), ", ")))
+	}
+	g.print(a.stdout)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"callsyncd/call"
+)
+
+func newStatus(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the archive is complete, and what keeps it from being so",
+		Long: `Status is green only when completeness is proved: a clean walk over every vendor's whole
+list, nothing pending, nothing lost that nobody acknowledged. Otherwise it exits with 3.`,
+		Example: `  callsyncd status
+  callsyncd status --json | jq -r '.problems[]'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			err := a.with(c.Context(), func(r *archive) error { return a.status(c.Context(), r) })
+			if f, ok := err.(*fault); ok && f.code == exitNotFound {
+				f.code = exitPartial // no archive yet: everything is missing
+			}
+			return err
+		},
+	}
+	a.jsonFlag(c)
+	return c
+}
+
+func (a *app) status(ctx context.Context, r *archive) error {
+	if err := r.catchUp(ctx); err != nil {
+		a.note("callsyncd: %s", safe(err.Error())) // the index says so itself
+	}
+	report, err := r.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(report.Body)
+	} else {
+		a.printStatus(&report.Value, r.own == nil)
+	}
+	if err == nil && !report.Value.Green {
+		return exitWith(exitPartial)
+	}
+	return err
+}
+
+func (a *app) printStatus(s *call.StatusReport, daemon bool) {
+	ink := a.ink()
+	g := newGrid("source", "state", ">calls", ">settled", ">transcripts", ">recordings", ">pending", ">lost", "last complete walk (UTC)", "next loss", "budget", ">requests")
+	for i := range s.Sources {
+		x := &s.Sources[i]
+		n := x.Counts
+		g.row(safe(string(x.Name)), safe(x.State), count(n.Calls), count(n.Settled), count(n.Transcript), count(n.Recordings),
+			count(sum(n.Pending)), count(sum(n.Lost)), momentOr(x.LastCompleteWalk, "never"), nextLoss(x.MinutesToNextLoss), budgets(x.Budget), count(x.Requests))
+	}
+	g.print(a.stdout)
+	a.say("index: %s, %s, %s", safe(s.Index.State), plural(s.Index.Documents, "call"), behind(s.Index.Lag))
+	if daemon {
+		a.say("daemon: running since %s UTC, version %s", moment(s.StartedAt), safe(s.Version))
+	} else {
+		a.say("daemon: not running")
+	}
+	for _, p := range s.Problems {
+		a.say("%s %s", ink.red("!"), safe(p))
+	}
+	if s.Green {
+		a.say("%s", ink.green("green: completeness is proved for every source"))
+	} else {
+		a.say("%s", ink.red("red: completeness is not proved"))
+	}
+}
+
+func sum(parts map[call.PartName]int) int {
+	n := 0
+	for _, m := range parts {
+		n += m
+	}
+	return n
+}
+
+// nextLoss is the time left until the nearest deadline.
+func nextLoss(minutes *float64) string {
+	if minutes == nil {
+		return "-"
+	}
+	left := time.Duration(*minutes * float64(time.Minute))
+	switch {
+	case left <= 0:
+		return "now"
+	case left < time.Hour:
+		return fmt.Sprintf("%d min", int(left.Minutes()))
+	case left < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(left.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(left.Hours()/24))
+}
+
+func budgets(list []call.BudgetStatus) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	var out []string
+	for _, b := range list {
+		out = append(out, fmt.Sprintf("%d/%d per %s", b.Used, b.Requests, window(b.PerSeconds)))
+	}
+	return strings.Join(out, ", ")
+}
+
+func window(seconds float64) string {
+	switch seconds {
+	case 1:
+		return "s"
+	case 60:
+		return "min"
+	case 3600:
+		return "h"
+	case 86400:
+		return "day"
+	}
+	return fmt.Sprintf("%gs", seconds)
+}
+
+func behind(lag uint64) string {
+	if lag == 0 {
+		return "up to date"
+	}
+	return count(lag) + " changes behind"
+}

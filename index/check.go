@@ -1,0 +1,166 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/call"
+)
+
+const (
+	maxFindings = 100
+	sampleCalls = 200
+	findingKind = "index"
+)
+
+// internalID returns the document of a call; nil when it has none.
+func internalID(r bleveindex.IndexReader, key call.Key) (bleveindex.IndexInternalID, error) {
+	return r.InternalID(key.String())
+}
+
+// Check compares the index with the store: the same calls, and of a sample of
+// them the words. It first catches up with the feed. After a finding the index
+// is rebuilt by Run or the next CatchUp.
+func (x *Index) Check(ctx context.Context) ([]call.VerifyFinding, error) {
+	if err := x.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	g := x.serving()
+	if g == nil {
+		return nil, ErrUnavailable
+	}
+	c := checker{x: x, ctx: ctx}
+	if err := g.view(c.check); err != nil {
+		return nil, fmt.Errorf("check index: %w", err)
+	}
+	if len(c.findings) > 0 {
+		x.distrust("a check found it different from the archive")
+	}
+	return c.findings, nil
+}
+
+// checker compares one snapshot with the store.
+type checker struct {
+	x        *Index
+	ctx      context.Context
+	reader   bleveindex.IndexReader
+	findings []call.VerifyFinding
+	missing  []call.Key
+	sample   []call.Key
+	calls    int
+}
+
+func (c *checker) check(r bleveindex.IndexReader) error {
+	c.reader = r
+	if err := c.x.src.Keys(c.ctx, "", c.key); err != nil {
+		return err
+	}
+	changed, err := c.changed()
+	if err != nil {
+		return err
+	}
+	for _, key := range c.missing {
+		if !changed[key] {
+			c.find(&key, "the call is not in the index")
+		}
+	}
+	documents, err := r.DocCount()
+	if err != nil {
+		return err
+	}
+	if len(changed) == 0 && int(documents) != c.calls {
+		c.find(nil, fmt.Sprintf("the index holds %d calls, the archive %d", documents, c.calls))
+	}
+	for _, key := range c.sample {
+		if !changed[key] {
+			if err := c.words(key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checker) find(key *call.Key, detail string) {
+	if len(c.findings) < maxFindings {
+		c.findings = append(c.findings, call.VerifyFinding{Kind: findingKind, Key: key, Detail: detail})
+	}
+}
+
+// key looks for one call of the store, and draws the sample.
+func (c *checker) key(key call.Key) error {
+	c.calls++
+	if len(c.sample) < sampleCalls {
+		c.sample = append(c.sample, key)
+	} else if i := rand.IntN(c.calls); i < sampleCalls {
+		c.sample[i] = key
+	}
+	id, err := internalID(c.reader, key)
+	if err == nil && id == nil && len(c.missing) < 10*maxFindings {
+		c.missing = append(c.missing, key)
+	}
+	return err
+}
+
+// changed are the calls that changed after the snapshot.
+func (c *checker) changed() (map[call.Key]bool, error) {
+	out := map[call.Key]bool{}
+	since, err := appliedOf(c.reader)
+	for err == nil {
+		var changes []call.Change
+		if changes, err = c.x.src.Changes(c.ctx, since, feedStretch); len(changes) == 0 {
+			break
+		}
+		for _, change := range changes {
+			out[change.Key], since = true, change.Seq
+		}
+	}
+	return out, err
+}
+
+// words looks for the rarest-looking words of one call, the longest ones, and
+// for its other terms.
+func (c *checker) words(key call.Key) error {
+	record, err := c.x.src.Load(c.ctx, key)
+	if err != nil {
+		return err
+	}
+	id, err := internalID(c.reader, key)
+	if err != nil || id == nil {
+		return err // reported already
+	}
+	d := newDocument(c.x.analyzer, &record.Call)
+	for i := range d.fields {
+		f := &d.fields[i]
+		terms := make([]string, 0, len(f.terms))
+		for term := range f.terms {
+			terms = append(terms, term)
+		}
+		slices.SortFunc(terms, func(a, b string) int { return len(b) - len(a) })
+		for _, term := range terms[:min(2, len(terms))] {
+			found, err := c.has(f.name, term, id)
+			if err != nil {
+				return err
+			}
+			if !found {
+				c.find(&key, fmt.Sprintf("a word of field %s is not in the index", f.name))
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checker) has(field, term string, id bleveindex.IndexInternalID) (bool, error) {
+	r, err := c.reader.TermFieldReader(c.ctx, []byte(term), field, false, false, false)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	doc, err := r.Advance(id, nil)
+	return err == nil && doc != nil && doc.ID.Equals(id), err
+}

@@ -1,0 +1,205 @@
+package index
+
+import (
+	"container/heap"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/blevesearch/bleve/v2/numeric"
+	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/call"
+)
+
+// match is one document found. Hits are in descending order of rank, then in
+// ascending order of key.
+type match struct {
+	rank   uint64
+	number uint64
+	key    string // read when it is needed
+}
+
+// rankOfScore and rankOfTime keep the order of what they are given.
+func rankOfScore(score float64) uint64 { return math.Float64bits(score) }
+
+func rankOfTime(nanos int64, order string) uint64 {
+	rank := uint64(nanos) ^ 1<<63
+	if order == sortOldest {
+		return ^rank
+	}
+	return rank
+}
+
+// score is 0 unless hits are sorted by it.
+func (m *match) score(order string) float64 {
+	if order != sortRelevance {
+		return 0
+	}
+	return math.Float64frombits(m.rank)
+}
+
+// topHits is a heap with the worst of the best hits on top.
+type topHits struct {
+	hits  []match
+	keyOf func(number uint64) (string, error)
+	err   error
+}
+
+func (t *topHits) Len() int           { return len(t.hits) }
+func (t *topHits) Less(i, j int) bool { return t.compare(&t.hits[i], &t.hits[j]) > 0 }
+func (t *topHits) Swap(i, j int)      { t.hits[i], t.hits[j] = t.hits[j], t.hits[i] }
+func (t *topHits) Push(m any)         { t.hits = append(t.hits, m.(match)) }
+func (t *topHits) Pop() any {
+	last := t.hits[len(t.hits)-1]
+	t.hits = t.hits[:len(t.hits)-1]
+	return last
+}
+
+// compare is negative when a comes before b.
+func (t *topHits) compare(a, b *match) int {
+	switch {
+	case a.rank > b.rank:
+		return -1
+	case a.rank < b.rank:
+		return 1
+	}
+	t.needKey(a)
+	t.needKey(b)
+	return strings.Compare(a.key, b.key)
+}
+
+func (t *topHits) needKey(m *match) {
+	if m.key == "" && t.err == nil {
+		m.key, t.err = t.keyOf(m.number)
+	}
+}
+
+func (t *topHits) offer(m match, limit int) {
+	if len(t.hits) < limit {
+		heap.Push(t, m)
+		return
+	}
+	if t.compare(&m, &t.hits[0]) < 0 {
+		t.hits[0] = m
+		heap.Fix(t, 0)
+	}
+}
+
+// checkEvery is how many documents are walked between looks at the clock.
+const checkEvery = 1024
+
+// collect returns the first hits after the cursor, one more than the limit
+// when there are more, and the number of all hits.
+func (p *planner) collect(s *request) (found []match, total int, err error) {
+	filters, err := p.filters(s.filter)
+	if err != nil {
+		return nil, 0, err
+	}
+	d, err := p.query(s.text, filters)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer d.close()
+	rank, err := p.ranking(d, s.order)
+	if err != nil {
+		return nil, 0, err
+	}
+	top := &topHits{keyOf: p.keyOf}
+	n, err := d.next()
+	for ; err == nil && n != noDoc; n, err = d.next() {
+		if total%checkEvery == 0 && p.ctx.Err() != nil {
+			return nil, 0, p.ctx.Err()
+		}
+		total++
+		m := match{number: n}
+		if m.rank, err = rank(n); err != nil {
+			return nil, 0, err
+		}
+		if s.after == nil || top.compare(&m, &match{rank: s.after.Rank, key: s.after.Key}) > 0 {
+			top.offer(m, s.limit+1)
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	slices.SortFunc(top.hits, func(a, b match) int { return top.compare(&a, &b) })
+	for i := range top.hits {
+		top.needKey(&top.hits[i])
+	}
+	return top.hits, total, top.err
+}
+
+// ranking returns what puts documents in order.
+func (p *planner) ranking(d docs, order string) (func(number uint64) (uint64, error), error) {
+	if order == sortRelevance {
+		return func(uint64) (uint64, error) { return rankOfScore(d.score()), nil }, nil
+	}
+	times, err := p.reader.DocValueReader([]string{keySort})
+	if err != nil {
+		return nil, err
+	}
+	var nanos int64
+	var damage error
+	read := func(_ string, term []byte) { nanos, damage = numeric.PrefixCoded(term).Int64() }
+	id := bleveindex.NewIndexInternalID(nil, 0)
+	return func(number uint64) (uint64, error) {
+		nanos = 0
+		id.SetValue(number)
+		if err := times.VisitDocValues(id, read); err != nil {
+			return 0, err
+		}
+		return rankOfTime(nanos, order), damage
+	}, nil
+}
+
+// mark is where a page ends.
+type mark struct {
+	Bound string `json:"q"` // to one query
+	Rank  uint64 `json:"r"`
+	Key   string `json:"-"`
+	Bytes []byte `json:"k"` // Key, which need not be UTF-8
+}
+
+// bindCursor identifies a query without its place.
+func bindCursor(q *call.SearchQuery) string {
+	bound := *q
+	bound.After, bound.Limit = "", 0
+	if bound.Sort == "" {
+		bound.Sort = sortRelevance
+	}
+	b, err := json.Marshal(bound)
+	if err != nil { // an infinite duration
+		b = fmt.Append(nil, bound)
+	}
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+func (m *match) cursor(bound string) string {
+	b, err := json.Marshal(mark{Bound: bound, Rank: m.rank, Bytes: []byte(m.key)})
+	if err != nil {
+		panic("index: cursor: " + err.Error())
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseCursor(s, bound string) (*mark, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return nil, call.ErrBadCursor
+	}
+	var m mark
+	if json.Unmarshal(b, &m) != nil || m.Bound != bound || len(m.Bytes) == 0 {
+		return nil, call.ErrBadCursor
+	}
+	m.Key = string(m.Bytes)
+	return &m, nil
+}

@@ -1,0 +1,322 @@
+package index
+
+import (
+	"strings"
+	"time"
+
+	"github.com/blevesearch/bleve/v2/numeric"
+	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/call"
+)
+
+// schema numbers what a call becomes in the index. It must change with every
+// change of the fields, the words or the stems.
+const schema = 1
+
+// The text fields. What the two sides said is apart; rest holds everything
+// else, and summary, topic and note once more for those who search there only.
+const (
+	textAgent    = "agent"
+	textCustomer = "customer"
+	textRest     = "rest"
+	textSummary  = "summary"
+	textTopic    = "topic"
+	textNote     = "note"
+	// stemsOf follows the name of a text field whose stems a field holds.
+	stemsOf = "~"
+)
+
+// searched are the text fields that hold every word of a call once.
+var searched = []string{textAgent, textCustomer, textRest}
+
+// The fields of filters and orders.
+const (
+	keyID         = "id"
+	keySource     = "source"
+	keyAgentID    = "agent_id"
+	keyAgent      = "agent_name"
+	keyCampaignID = "campaign_id"
+	keyCampaign   = "campaign_name"
+	keyContactID  = "contact_id"
+	keyUserID     = "user_id"
+	keyPhone      = "phone"
+	keyDirection  = "direction"
+	keyStatus     = "status"
+	keyOutcome    = "outcome"
+	keySentiment  = "sentiment"
+	keyPart       = "part"
+	keyFlag       = "flag"
+	keyTime       = "time"     // for ranges
+	keySort       = "sort"     // the time as one term, for orders
+	keyDuration   = "duration" // seconds
+	flagSettled   = "settled"
+	flagDeleted   = "deleted"
+	fieldDocument = "_id"
+)
+
+const (
+	optionsText    = bleveindex.IndexField | bleveindex.IncludeTermVectors
+	optionsStem    = bleveindex.IndexField
+	optionsKeyword = bleveindex.IndexField | bleveindex.SkipFreqNorm
+	optionsSort    = optionsKeyword | bleveindex.DocValues
+	optionsID      = bleveindex.IndexField | bleveindex.StoreField
+)
+
+// document is one call as scorch takes it, analyzed already.
+type document struct {
+	id     string
+	fields []field
+	bytes  int // of text
+}
+
+func (d *document) ID() string                                      { return d.id }
+func (d *document) Size() int                                       { return d.bytes }
+func (d *document) VisitComposite(bleveindex.CompositeFieldVisitor) {}
+func (d *document) HasComposite() bool                              { return false }
+func (d *document) NumPlainTextBytes() uint64                       { return uint64(d.bytes) }
+func (d *document) StoredFieldsBytes() uint64                       { return 0 }
+func (d *document) Indexed() bool                                   { return true }
+func (d *document) AddIDField()                                     { d.keyword(fieldDocument, optionsID, d.id) }
+func (d *document) VisitFields(visit bleveindex.FieldVisitor) {
+	for i := range d.fields {
+		visit(&d.fields[i])
+	}
+}
+
+// field is one field of a document.
+type field struct {
+	name    string
+	options bleveindex.FieldIndexingOptions
+	length  int // in words
+	terms   bleveindex.TokenFrequencies
+	value   []byte
+}
+
+func (f *field) Name() string                                          { return f.name }
+func (f *field) Value() []byte                                         { return f.value }
+func (f *field) ArrayPositions() []uint64                              { return nil }
+func (f *field) EncodedFieldType() byte                                { return 't' }
+func (f *field) Analyze()                                              {}
+func (f *field) Options() bleveindex.FieldIndexingOptions              { return f.options }
+func (f *field) AnalyzedLength() int                                   { return f.length }
+func (f *field) AnalyzedTokenFrequencies() bleveindex.TokenFrequencies { return f.terms }
+func (f *field) NumPlainTextBytes() uint64                             { return uint64(len(f.value)) }
+
+// newDocument makes the document of a call.
+func newDocument(a *analyzer, c *call.Call) *document {
+	d := &document{id: c.Key.String()}
+	d.texts(a, c)
+	d.keywords(c)
+	d.times(c)
+	return d
+}
+
+func (d *document) texts(a *analyzer, c *call.Call) {
+	var agent, customer, rest []string
+	for i := range c.Transcript {
+		switch turn := &c.Transcript[i]; turn.Speaker {
+		case call.SpeakerAgent:
+			agent = append(agent, turn.Text)
+		case call.SpeakerCustomer:
+			customer = append(customer, turn.Text)
+		default:
+			rest = append(rest, turn.Text)
+		}
+	}
+	summary, note := present(c.Summary), present(c.Note)
+	rest = append(rest, summary...)
+	rest = append(rest, c.Topics...)
+	rest = append(rest, note...)
+	rest = append(rest, present(c.AgentName, c.ContactName, c.ContactEmail, c.CampaignName)...)
+	d.text(a, textAgent, agent)
+	d.text(a, textCustomer, customer)
+	d.text(a, textRest, rest)
+	d.text(a, textSummary, summary)
+	d.text(a, textTopic, c.Topics)
+	d.text(a, textNote, note)
+}
+
+func present(values ...*string) []string {
+	var out []string
+	for _, v := range values {
+		if v != nil {
+			out = append(out, *v)
+		}
+	}
+	return out
+}
+
+// text adds a text field and its stems. Positions jump between pieces, so that
+// no phrase reaches from one into the next.
+func (d *document) text(a *analyzer, name string, pieces []string) {
+	if len(pieces) == 0 {
+		return
+	}
+	words, positions := []*word{}, []int{}
+	position := 0
+	for _, piece := range pieces {
+		d.bytes += len(piece)
+		a.each(piece, func(_, _ int, w *word) {
+			position++
+			words, positions = append(words, w), append(positions, position)
+		})
+		position++
+	}
+	if len(words) == 0 {
+		return
+	}
+	d.fields = append(d.fields, field{name: name, options: optionsText, length: len(words), terms: frequencies(words, positions)})
+	if stems := stemFrequencies(words); len(stems) > 0 {
+		d.fields = append(d.fields, field{name: name + stemsOf, options: optionsStem, length: len(words), terms: stems})
+	}
+}
+
+// frequencies groups words by term. Everything is cut from three slabs,
+// because one call has a thousand words and an index millions of calls.
+func frequencies(words []*word, positions []int) bleveindex.TokenFrequencies {
+	numbers := make(map[string]int, len(words)/2)
+	counts := make([]int, 0, len(words)/2)
+	termOf := make([]int, len(words))
+	for i, w := range words {
+		n, ok := numbers[w.term]
+		if !ok {
+			n = len(counts)
+			numbers[w.term] = n
+			counts = append(counts, 0)
+		}
+		counts[n]++
+		termOf[i] = n
+	}
+	slab := make([]bleveindex.TokenFreq, len(counts))
+	locations := make([]bleveindex.TokenLocation, len(words))
+	pointers := make([]*bleveindex.TokenLocation, len(words))
+	for n, from := 0, 0; n < len(counts); n++ {
+		slab[n].Locations = pointers[from : from : from+counts[n]]
+		slab[n].SetFrequency(counts[n])
+		from += counts[n]
+	}
+	for i, n := range termOf {
+		locations[i].Position = positions[i]
+		slab[n].Locations = append(slab[n].Locations, &locations[i])
+	}
+	out := make(bleveindex.TokenFrequencies, len(counts))
+	for term, n := range numbers {
+		slab[n].Term = []byte(term)
+		out[term] = &slab[n]
+	}
+	return out
+}
+
+func stemFrequencies(words []*word) bleveindex.TokenFrequencies {
+	counts := map[string]int{}
+	for _, w := range words {
+		for _, stem := range w.stems {
+			counts[stem]++
+		}
+	}
+	slab := make([]bleveindex.TokenFreq, 0, len(counts))
+	out := make(bleveindex.TokenFrequencies, len(counts))
+	for stem, n := range counts {
+		slab = append(slab, bleveindex.TokenFreq{Term: []byte(stem)})
+		slab[len(slab)-1].SetFrequency(n)
+		out[stem] = &slab[len(slab)-1]
+	}
+	return out
+}
+
+func (d *document) keywords(c *call.Call) {
+	id, key := strings.ToLower(string(c.ID)), strings.ToLower(c.Key.String())
+	d.keyword(keyID, optionsKeyword, id, key)
+	d.keyword(keySource, optionsKeyword, string(c.Source))
+	d.optional(keyAgentID, c.AgentID)
+	d.lower(keyAgent, c.AgentName)
+	d.optional(keyCampaignID, c.CampaignID)
+	d.lower(keyCampaign, c.CampaignName)
+	d.optional(keyContactID, c.ContactID)
+	d.optional(keyUserID, c.UserID)
+	d.optional(keyOutcome, c.Outcome)
+	d.optional(keySentiment, c.SentimentLabel)
+	if c.Direction != nil {
+		d.keyword(keyDirection, optionsKeyword, string(*c.Direction))
+	}
+	if c.Status != nil {
+		d.keyword(keyStatus, optionsKeyword, string(*c.Status))
+	}
+	d.keyword(keyPhone, optionsKeyword, phoneTerms(c)...)
+	d.keyword(keyPart, optionsKeyword, partTerm(call.PartTranscript, c.Parts.Transcript),
+		partTerm(call.PartSummary, c.Parts.Summary), partTerm(call.PartRecording, c.Parts.Recording))
+	var flags []string
+	if c.Settled {
+		flags = append(flags, flagSettled)
+	}
+	if c.DeletedUpstreamAt != nil {
+		flags = append(flags, flagDeleted)
+	}
+	d.keyword(keyFlag, optionsKeyword, flags...)
+}
+
+func partTerm(part call.PartName, state call.State) string { return string(part) + "=" + string(state) }
+
+func (d *document) optional(name string, value *string) {
+	if value != nil && *value != "" {
+		d.keyword(name, optionsKeyword, *value)
+	}
+}
+
+func (d *document) lower(name string, value *string) {
+	if value != nil && *value != "" {
+		d.keyword(name, optionsKeyword, strings.ToLower(*value))
+	}
+}
+
+// keyword adds a field of terms that are not words.
+func (d *document) keyword(name string, options bleveindex.FieldIndexingOptions, terms ...string) {
+	if len(terms) == 0 {
+		return
+	}
+	f := field{name: name, options: options, length: len(terms), terms: make(bleveindex.TokenFrequencies, len(terms))}
+	for _, term := range terms {
+		freq := &bleveindex.TokenFreq{Term: []byte(term)}
+		freq.SetFrequency(1)
+		f.terms[term] = freq
+	}
+	if options.IsStored() {
+		f.value = []byte(terms[0])
+	}
+	d.fields = append(d.fields, f)
+}
+
+func (d *document) times(c *call.Call) {
+	nanos := clampNanos(c.Time())
+	d.keyword(keyTime, optionsKeyword, rangeTerms(nanos)...)
+	d.keyword(keySort, optionsSort, string(numeric.MustNewPrefixCodedInt64(nanos, 0)))
+	if c.DurationSeconds != nil {
+		d.keyword(keyDuration, optionsKeyword, rangeTerms(numeric.Float64ToInt64(*c.DurationSeconds))...)
+	}
+}
+
+// rangeStep is the number of bits one term of a range leaves out more than the
+// one before it; Bleve's range searcher relies on 4.
+const rangeStep = 4
+
+func rangeTerms(value int64) []string {
+	var out []string
+	for shift := uint(0); shift < 64; shift += rangeStep {
+		out = append(out, string(numeric.MustNewPrefixCodedInt64(value, shift)))
+	}
+	return out
+}
+
+// The times an index can order by; others are taken for the nearest of them.
+var minTime, maxTime = time.Unix(0, -1<<63).UTC(), time.Unix(0, 1<<63-1).UTC()
+
+func clampNanos(t time.Time) int64 {
+	switch {
+	case t.Before(minTime):
+		t = minTime
+	case t.After(maxTime):
+		t = maxTime
+	}
+	return t.UnixNano()
+}

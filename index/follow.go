@@ -1,0 +1,258 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/call"
+)
+
+const (
+	maxBatchCalls = 200
+	maxBatchBytes = 4 << 20 // of text
+	// feedStretch is how many entries of the feed are looked at together; a
+	// call that appears in them several times is indexed once.
+	feedStretch = 2000
+
+	minRetry = time.Second
+	maxRetry = time.Minute
+	// probeBytes is how much must fit on the disk before a paused index is
+	// opened again.
+	probeBytes = 8 << 20
+)
+
+// writeError is a failure of the index itself, as opposed to one of the store.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// batcher collects documents for one generation.
+type batcher struct {
+	x     *Index
+	g     *generation
+	batch *bleveindex.Batch
+	calls int
+	bytes int
+}
+
+func (x *Index) newBatcher(g *generation) *batcher {
+	return &batcher{x: x, g: g, batch: bleveindex.NewBatch()}
+}
+
+// add reads a call from the store. A call that is gone, or that the store
+// cannot read, leaves the index.
+func (b *batcher) add(ctx context.Context, key call.Key) error {
+	record, err := b.x.src.Load(ctx, key)
+	b.calls++
+	switch {
+	case errors.Is(err, call.ErrNotFound):
+		b.batch.Delete(key.String())
+		return nil
+	case errors.Is(err, call.ErrCorrupt):
+		b.x.log.Error("call left out of the index", "call_id", key.String(), "err", err)
+		b.batch.Delete(key.String())
+		return nil
+	case err != nil:
+		return fmt.Errorf("index call %s: %w", key, err)
+	}
+	d := newDocument(b.x.analyzer, &record.Call)
+	b.bytes += d.bytes
+	b.batch.Update(d)
+	return nil
+}
+
+func (b *batcher) full() bool { return b.calls >= maxBatchCalls || b.bytes >= maxBatchBytes }
+
+// flush commits what was added, complete up to applied.
+func (b *batcher) flush(applied uint64) error {
+	b.x.batch.Lock()
+	defer b.x.batch.Unlock()
+	if err := b.g.write(b.batch, applied); err != nil {
+		return &writeError{err}
+	}
+	b.batch, b.calls, b.bytes = bleveindex.NewBatch(), 0, 0
+	return nil
+}
+
+// apply brings a generation up to the end of the feed.
+func (x *Index) apply(ctx context.Context, g *generation) error {
+	for {
+		changes, err := x.src.Changes(ctx, g.applied.Load(), feedStretch)
+		if err != nil {
+			return fmt.Errorf("read change feed: %w", err)
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		if err := x.applyStretch(ctx, g, changes); err != nil {
+			return err
+		}
+	}
+}
+
+func (x *Index) applyStretch(ctx context.Context, g *generation, changes []call.Change) error {
+	b := x.newBatcher(g)
+	seen := make(map[call.Key]bool, len(changes))
+	for i := range changes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if c := &changes[i]; !seen[c.Key] {
+			seen[c.Key] = true
+			if err := b.add(ctx, c.Key); err != nil {
+				return err
+			}
+		}
+		if b.full() || i == len(changes)-1 {
+			if err := b.flush(changes[i].Seq); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// follow applies the feed to the current generation, and takes it out of
+// service when that is impossible. Without a generation it does nothing.
+func (x *Index) follow(ctx context.Context) error {
+	x.work.Lock()
+	defer x.work.Unlock()
+	g := x.serving()
+	if g == nil {
+		return nil
+	}
+	err := g.err()
+	if err != nil {
+		err = &writeError{err}
+	} else {
+		err = x.apply(ctx, g)
+	}
+	if failed := (*writeError)(nil); errors.As(err, &failed) {
+		return errors.Join(err, x.withdraw(g, failed.err))
+	}
+	return err
+}
+
+// withdraw takes a generation that cannot be written out of service. The
+// caller holds work.
+func (x *Index) withdraw(g *generation, why error) error {
+	x.mu.Lock()
+	x.current = nil
+	x.wedged = errors.Is(why, errWedged)
+	x.mu.Unlock()
+	if errors.Is(why, errWedged) {
+		x.log.Error("index abandoned", "err", why)
+		g.abandon()
+		return nil
+	}
+	err := g.close()
+	if isDiskFull(why) {
+		x.pause()
+		return err
+	}
+	x.log.Error("index withdrawn, to be rebuilt", "err", why)
+	x.distrust(why.Error())
+	name, _ := x.dir.current()
+	return errors.Join(err, x.dir.setAside(name, x.now()))
+}
+
+// resume opens a paused index again once the disk has room.
+func (x *Index) resume() error {
+	x.work.Lock()
+	defer x.work.Unlock()
+	x.mu.Lock()
+	paused := x.paused
+	x.mu.Unlock()
+	if !paused {
+		return nil
+	}
+	if err := x.probe(); err != nil {
+		return fmt.Errorf("%w: %w", errDiskFull, err)
+	}
+	x.mu.Lock()
+	x.paused = false
+	x.mu.Unlock()
+	return x.load()
+}
+
+// probe finds out whether the disk has room.
+func (x *Index) probe() error {
+	path := x.dir.path(newName + "probe")
+	defer os.Remove(path)
+	return writeSynced(path, make([]byte, probeBytes))
+}
+
+// CatchUp rebuilds the index if it must be, applies everything that is in the
+// change feed now, and returns.
+func (x *Index) CatchUp(ctx context.Context) error {
+	if err := x.resume(); err != nil {
+		return fmt.Errorf("catch up index: %w", err)
+	}
+	if err := x.rebuildDoubted(ctx); err != nil {
+		return fmt.Errorf("catch up index: %w", err)
+	}
+	if err := x.follow(ctx); err != nil {
+		return fmt.Errorf("catch up index: %w", err)
+	}
+	if x.serving() == nil {
+		return fmt.Errorf("catch up index: %w", ErrUnavailable)
+	}
+	return nil
+}
+
+// Run follows the change feed until ctx ends, and heals the index when it has
+// to: it rebuilds, waits for room on the disk, and tries again later. It
+// returns nil when ctx has ended.
+func (x *Index) Run(ctx context.Context) error {
+	retry := minRetry
+	var rebuilt chan error // while a rebuild is under way
+	var notBefore time.Time
+	for ctx.Err() == nil {
+		news := x.src.Updated()
+		err := x.round(ctx)
+		if err == nil && rebuilt == nil && x.doubted() != "" && !x.now().Before(notBefore) {
+			rebuilt = make(chan error, 1)
+			go func() { rebuilt <- x.rebuildDoubted(ctx) }()
+		}
+		var later <-chan time.Time
+		if err != nil || rebuilt == nil && x.doubted() != "" {
+			later = time.After(retry)
+			retry = min(2*retry, maxRetry)
+		} else if rebuilt == nil {
+			retry = minRetry
+		}
+		if err != nil && ctx.Err() == nil {
+			x.log.Warn("index lags behind, trying again", "err", err)
+			news = nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-x.wake:
+		case <-later:
+		case err := <-rebuilt:
+			rebuilt = nil
+			if err != nil && ctx.Err() == nil {
+				x.log.Error("index rebuild failed, trying again", "err", err)
+				notBefore = x.now().Add(retry)
+			}
+		}
+	}
+	if rebuilt != nil {
+		<-rebuilt
+	}
+	return nil
+}
+
+func (x *Index) round(ctx context.Context) error {
+	if err := x.resume(); err != nil {
+		return err
+	}
+	return x.follow(ctx)
+}

@@ -1,0 +1,255 @@
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	bleveindex "github.com/blevesearch/bleve_index_api"
+)
+
+// appliedKey holds the change feed's position up to which a generation is complete.
+var appliedKey = []byte("applied")
+
+var (
+	errDamaged  = errors.New("damaged")
+	errWedged   = errors.New("the index writer does not answer")
+	errDiskFull = errors.New("disk full")
+)
+
+// generation is one scorch index. Searches share it, close waits for them.
+type generation struct {
+	path    string // of the generation's folder
+	scorch  bleveindex.Index
+	applied atomic.Uint64
+	// failure is what scorch's own goroutines reported; nil while all is well.
+	failure atomic.Pointer[error]
+	failed  func()
+
+	mu     sync.RWMutex // held for reading while a snapshot is in use
+	closed bool
+}
+
+// asyncErrors is the name under which scorch finds our error callback, and
+// open maps the folders it reports to generations.
+const asyncErrors = "callsyncd"
+
+var open sync.Map // data folder -> *generation
+
+func init() {
+	scorch.RegistryAsyncErrorCallbacks[asyncErrors] = func(err error, path string) {
+		if g, ok := open.Load(path); ok {
+			g.(*generation).report(err)
+		}
+	}
+}
+
+// report notes an error of scorch's goroutines, the first of them.
+func (g *generation) report(err error) {
+	if errors.Is(err, scorch.ErrCleanup) {
+		return // tried again by itself
+	}
+	if isDiskFull(err) {
+		err = fmt.Errorf("%w: %w", errDiskFull, err)
+	}
+	if g.failure.CompareAndSwap(nil, &err) {
+		g.failed()
+	}
+}
+
+// err returns what report noted.
+func (g *generation) err() error {
+	if e := g.failure.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// openGeneration opens or, in an empty folder, creates scorch's files. failed
+// is called from scorch's goroutines when they cannot go on.
+func openGeneration(path string, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
+	data := filepath.Join(path, dataFolder)
+	g := &generation{path: path, failed: failed}
+	config := map[string]any{
+		"path":                   data,
+		"bolt_timeout":           "2s",
+		"numSnapshotsToKeep":     1,
+		"asyncErrorCallbackName": asyncErrors,
+	}
+	index, err := scorch.NewScorch(scorch.Name, config, queue)
+	if err != nil {
+		return nil, err
+	}
+	open.Store(data, g)
+	if err := openScorch(index); err != nil {
+		open.Delete(data)
+		return nil, fmt.Errorf("open index %s: %w", filepath.Base(path), err)
+	}
+	g.scorch = index
+	return g, nil
+}
+
+// openScorch turns a panic over damaged files into an error.
+func openScorch(index bleveindex.Index) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	return index.Open()
+}
+
+// createGeneration makes an empty generation that is complete up to applied.
+func createGeneration(path string, s stamp, applied uint64, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	if err := writeStamp(path, s); err != nil {
+		return nil, err
+	}
+	g, err := openGeneration(path, queue, failed)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.write(bleveindex.NewBatch(), applied); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
+}
+
+// loadGeneration opens a finished generation.
+func loadGeneration(path string, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
+	data := filepath.Join(path, dataFolder)
+	if _, err := os.Stat(filepath.Join(data, "root.bolt")); err != nil {
+		return nil, err
+	}
+	if err := removeDebris(path); err != nil {
+		return nil, err
+	}
+	g, err := openGeneration(path, queue, failed)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.readApplied(); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
+}
+
+func (g *generation) readApplied() error {
+	r, err := g.scorch.Reader()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	applied, err := appliedOf(r)
+	g.applied.Store(applied)
+	return err
+}
+
+// appliedOf returns the position of a snapshot.
+func appliedOf(r bleveindex.IndexReader) (uint64, error) {
+	b, err := r.GetInternal(appliedKey)
+	if err == nil && len(b) != 8 {
+		err = fmt.Errorf("%w: no position in the index", errDamaged)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// batchTimeout is how long one batch may take before its writer is given up.
+const batchTimeout = time.Minute
+
+// write commits a batch together with the position it completes. After
+// errWedged the generation must be abandoned without closing it.
+func (g *generation) write(b *bleveindex.Batch, applied uint64) error {
+	b.SetInternal(appliedKey, binary.BigEndian.AppendUint64(nil, applied))
+	if err := bounded(batchTimeout, func() error { return g.scorch.Batch(b) }); err != nil {
+		if isDiskFull(err) {
+			err = fmt.Errorf("%w: %w", errDiskFull, err)
+		}
+		return fmt.Errorf("write to index: %w", err)
+	}
+	if err := g.err(); err != nil {
+		return fmt.Errorf("write to index: %w", err)
+	}
+	g.applied.Store(applied)
+	return nil
+}
+
+// bounded returns errWedged when f takes longer than limit; f then goes on by
+// itself, because nothing can stop it.
+func bounded(limit time.Duration, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("%w: %v", errDamaged, r)
+			}
+		}()
+		done <- f()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errWedged
+	}
+}
+
+// view calls f with a snapshot. It returns ErrUnavailable after close.
+func (g *generation) view(f func(bleveindex.IndexReader) error) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		return ErrUnavailable
+	}
+	r, err := g.scorch.Reader()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return f(r)
+}
+
+// close waits for searches and writes what is still in memory.
+func (g *generation) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil
+	}
+	g.closed = true
+	err := bounded(batchTimeout, g.scorch.Close)
+	open.Delete(filepath.Join(g.path, dataFolder))
+	return err
+}
+
+// abandon gives up a generation whose writer hangs.
+func (g *generation) abandon() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}
+
+// isDiskFull also reads the text, because scorch passes on texts only.
+func isDiskFull(err error) bool {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, errDiskFull) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "no space left on device") || strings.Contains(text, "disk quota exceeded") ||
+		strings.Contains(text, "not enough space on the disk")
+}

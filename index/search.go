@@ -1,0 +1,206 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/call"
+)
+
+const (
+	maxSearches   = 2 // at once
+	maxWaiting    = 8
+	searchTimeout = 2 * time.Second
+	defaultLimit  = 25
+	maxLimit      = 200
+	// panicRest is how long a panic raises no further doubt, so that a query
+	// that trips over Bleve itself does not keep the index rebuilding.
+	panicRest = time.Hour
+)
+
+// The orders of hits.
+const (
+	sortRelevance = "relevance"
+	sortNewest    = "newest"
+	sortOldest    = "oldest"
+)
+
+// ErrTooSlow: the search took longer than two seconds and was given up.
+var ErrTooSlow = errors.New("the search takes too long: use more or longer words, or filters")
+
+// Search answers a query with calls as the store has them now. Errors:
+// *call.QueryError for the text, call.ErrBadCursor, ErrUnavailable, ErrBusy,
+// ErrTooSlow. An unknown Sort or a Limit outside 0 to 200 is an error too.
+func (x *Index) Search(ctx context.Context, q call.SearchQuery) (call.SearchResult, error) {
+	s, err := x.newSearch(&q)
+	if err != nil {
+		return call.SearchResult{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, searchTimeout, ErrTooSlow)
+	defer cancel()
+	leave, err := x.enter(ctx)
+	if err != nil {
+		return call.SearchResult{}, err
+	}
+	defer leave()
+	result, err := x.guarded(ctx, s)
+	if err != nil && errors.Is(context.Cause(ctx), ErrTooSlow) {
+		err = ErrTooSlow
+	}
+	return result, err
+}
+
+// request is one checked search.
+type request struct {
+	text   query
+	filter *call.Filter
+	order  string
+	limit  int
+	after  *mark // where the previous page ended; nil for the first
+	bound  string
+}
+
+func (x *Index) newSearch(q *call.SearchQuery) (*request, error) {
+	s := &request{filter: &q.Filter, order: q.Sort, limit: q.Limit, bound: bindCursor(q)}
+	switch s.order {
+	case "":
+		s.order = sortRelevance
+	case sortRelevance, sortNewest, sortOldest:
+	default:
+		return nil, fmt.Errorf("search: sort %q: want relevance, newest or oldest", q.Sort)
+	}
+	if s.limit == 0 {
+		s.limit = defaultLimit
+	}
+	if s.limit < 1 || s.limit > maxLimit {
+		return nil, fmt.Errorf("search: limit %d: want 1 to %d", q.Limit, maxLimit)
+	}
+	var err error
+	if s.text, err = parseQuery(x.analyzer, q.Text); err != nil {
+		return nil, err
+	}
+	if s.after, err = parseCursor(q.After, s.bound); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// enter waits for a place among the searches under way.
+func (x *Index) enter(ctx context.Context) (leave func(), err error) {
+	if x.waiting.Add(1) > maxSearches+maxWaiting {
+		x.waiting.Add(-1)
+		return nil, ErrBusy
+	}
+	select {
+	case x.slots <- struct{}{}:
+		return func() { <-x.slots; x.waiting.Add(-1) }, nil
+	case <-ctx.Done():
+		x.waiting.Add(-1)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// guarded turns a panic over damaged files, or a fault reading them, into an
+// error and a doubt about the index.
+func (x *Index) guarded(ctx context.Context, s *request) (result call.SearchResult, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			x.log.Error("search panicked", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+			x.panicked()
+			err = fmt.Errorf("search: %w", call.ErrCorrupt)
+		}
+	}()
+	return x.search(ctx, s)
+}
+
+func (x *Index) panicked() {
+	x.mu.Lock()
+	recent := !x.panicAt.IsZero() && x.now().Sub(x.panicAt) < panicRest
+	if !recent {
+		x.panicAt = x.now()
+	}
+	x.mu.Unlock()
+	if !recent {
+		x.distrust("a search panicked")
+	}
+}
+
+func (x *Index) search(ctx context.Context, s *request) (call.SearchResult, error) {
+	g := x.serving()
+	if g == nil {
+		return call.SearchResult{}, ErrUnavailable
+	}
+	var found []match
+	result := call.SearchResult{Hits: []call.Hit{}}
+	err := g.view(func(r bleveindex.IndexReader) error {
+		p, err := x.newPlanner(ctx, r, s)
+		if err != nil {
+			return err
+		}
+		if result.Coverage, err = x.coverage(p, s.filter); err != nil {
+			return err
+		}
+		if found, result.Total, err = p.collect(s); err != nil {
+			return err
+		}
+		if len(found) > s.limit {
+			found = found[:s.limit]
+			result.Next = found[s.limit-1].cursor(s.bound)
+		}
+		return nil
+	})
+	if err != nil {
+		return call.SearchResult{}, searchError(err)
+	}
+	return result, x.loadHits(ctx, s, found, &result)
+}
+
+func searchError(err error) error {
+	if _, ok := errors.AsType[*call.QueryError](err); ok || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("search: %w", err)
+}
+
+func (x *Index) newPlanner(ctx context.Context, r bleveindex.IndexReader, s *request) (*planner, error) {
+	documents, err := r.DocCount()
+	if err != nil {
+		return nil, err
+	}
+	return &planner{ctx: ctx, reader: r, analyzer: x.analyzer, documents: documents, scored: s.order == sortRelevance}, nil
+}
+
+// loadHits shows calls as the store has them, also when they changed since
+// they were indexed. Those that are gone are left out.
+func (x *Index) loadHits(ctx context.Context, s *request, found []match, result *call.SearchResult) error {
+	h := newHighlighter(x.analyzer, s.text)
+	for i := range found {
+		key, err := call.ParseKey(found[i].key)
+		if err != nil {
+			return fmt.Errorf("search: %w: %w", call.ErrCorrupt, err)
+		}
+		record, err := x.src.Load(ctx, key)
+		if errors.Is(err, call.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("search: load call: %w", err)
+		}
+		result.Hits = append(result.Hits, call.Hit{Call: record.Call, Score: found[i].score(s.order),
+			Snippets: h.snippets(&record.Call)})
+	}
+	return nil
+}
+
+// keyOf returns the key of a document.
+func (p *planner) keyOf(number uint64) (string, error) {
+	key, err := p.reader.ExternalID(bleveindex.NewIndexInternalID(nil, number))
+	return strings.Clone(key), err
+}

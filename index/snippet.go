@@ -1,0 +1,311 @@
+package index
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"callsyncd/call"
+)
+
+const (
+	maxSnippets = 3
+	// maxSnippetRunes is how long a text may be to be shown whole, and how
+	// long the stretch of a longer one is.
+	maxSnippetRunes = 240
+	// leadRunes is how much is shown before the first mark of a stretch.
+	leadRunes = 60
+	ellipsis  = "…"
+)
+
+// highlighter finds the words of a query in the texts of a call. It knows the
+// same matches as the index: exact, stemmed, prefix, fuzzy and phrase.
+type highlighter struct {
+	analyzer *analyzer
+	wanted   []wanted
+}
+
+// wanted is one leaf of the query, prepared for comparing.
+type wanted struct {
+	kind  leafKind
+	field string
+	words []string
+	// terms and stems are what the words of a text may be or come from.
+	terms, stems map[string]bool
+}
+
+func newHighlighter(a *analyzer, q query) *highlighter {
+	h := &highlighter{analyzer: a}
+	for i := range q {
+		if !q[i].exclude {
+			h.add(q[i].leaves)
+		}
+	}
+	return h
+}
+
+func (h *highlighter) add(leaves []leaf) {
+	for i := range leaves {
+		l := &leaves[i]
+		switch l.kind {
+		case leafID, leafIDPrefix:
+			continue
+		case leafPhone:
+			h.add(l.spelled)
+			continue
+		}
+		w := wanted{kind: l.kind, field: l.field, terms: map[string]bool{}, stems: map[string]bool{}}
+		for _, word := range l.words {
+			w.words = append(w.words, word.term)
+		}
+		if l.kind == leafWord {
+			w.terms[l.words[0].term] = true
+			for _, stem := range h.analyzer.stems(l.words[0]) {
+				w.stems[stem.language+":"+stem.stem] = true
+				if stem.word {
+					w.terms[stem.stem] = true
+				}
+			}
+		}
+		h.wanted = append(h.wanted, w)
+	}
+}
+
+// token is one word of a text, with its place in runes.
+type token struct {
+	start, end int
+	word       *word
+}
+
+func (h *highlighter) tokens(text string) []token {
+	var out []token
+	at, runes := 0, 0
+	h.analyzer.each(text, func(start, end int, w *word) {
+		runes += utf8.RuneCountInString(text[at:start])
+		length := utf8.RuneCountInString(text[start:end])
+		out = append(out, token{runes, runes + length, w})
+		at, runes = end, runes+length
+	})
+	return out
+}
+
+// at returns how many tokens from i on match, 0 when they do not.
+func (w *wanted) at(tokens []token, i int) int {
+	t := tokens[i].word
+	switch w.kind {
+	case leafPrefix:
+		return one(strings.HasPrefix(t.term, w.words[0]))
+	case leafFuzzy:
+		return one(withinOne(t.term, w.words[0]))
+	case leafPhrase:
+		for k, word := range w.words {
+			if i+k >= len(tokens) || tokens[i+k].word.term != word {
+				return 0
+			}
+		}
+		return len(w.words)
+	}
+	return one(w.terms[t.term] || slices.ContainsFunc(t.stems, func(stem string) bool { return w.stems[stem] }))
+}
+
+func one(matches bool) int {
+	if matches {
+		return 1
+	}
+	return 0
+}
+
+// withinOne reports whether one insertion, removal or replacement of a letter
+// at most turns a into b.
+func withinOne(a, b string) bool {
+	x, y := []rune(a), []rune(b)
+	if len(x) < len(y) {
+		x, y = y, x
+	}
+	if len(x)-len(y) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(y) && x[i] == y[i] {
+		i++
+	}
+	if len(x) == len(y) {
+		return i == len(x) || slices.Equal(x[i+1:], y[i+1:])
+	}
+	return slices.Equal(x[i+1:], y[i:])
+}
+
+// candidate is a text that may become a snippet.
+type candidate struct {
+	part     string
+	turn     int // -1 outside the transcript
+	text     string
+	tokens   []token
+	marked   []bool // by token
+	distinct int    // leaves that match
+}
+
+// candidate finds the matches in one text; nil when there are none.
+func (h *highlighter) candidate(part, field string, turn int, text string) *candidate {
+	c := candidate{part: part, turn: turn, text: text, tokens: h.tokens(text)}
+	var leaves uint64
+	for n := range h.wanted {
+		w := &h.wanted[n]
+		if w.field != "" && w.field != field {
+			continue
+		}
+		for i := range c.tokens {
+			length := w.at(c.tokens, i)
+			if length == 0 {
+				continue
+			}
+			if c.marked == nil {
+				c.marked = make([]bool, len(c.tokens))
+			}
+			for k := i; k < i+length; k++ {
+				c.marked[k] = true
+			}
+			leaves |= 1 << (n % 64)
+		}
+	}
+	if leaves == 0 {
+		return nil
+	}
+	c.distinct = bits.OnesCount64(leaves)
+	return &c
+}
+
+// snippets returns the best stretches of a call: those with the most different
+// elements of the query, then the earliest. A call found by its number, id or
+// name only shows how it begins, without marks.
+func (h *highlighter) snippets(c *call.Call) []call.Snippet {
+	var found []*candidate
+	add := func(part, field string, turn int, text string) {
+		if k := h.candidate(part, field, turn, text); k != nil {
+			found = append(found, k)
+		}
+	}
+	for i := range c.Transcript {
+		add("transcript", speakerField(c.Transcript[i].Speaker), i, c.Transcript[i].Text)
+	}
+	if c.Summary != nil {
+		add("summary", textSummary, -1, *c.Summary)
+	}
+	if c.Note != nil {
+		add("note", textNote, -1, *c.Note)
+	}
+	for _, topic := range c.Topics {
+		add("topic", textTopic, -1, topic)
+	}
+	slices.SortStableFunc(found, func(a, b *candidate) int { return b.distinct - a.distinct })
+	if len(found) == 0 {
+		return h.opening(c)
+	}
+	var out []call.Snippet
+	for _, k := range found[:min(maxSnippets, len(found))] {
+		out = append(out, k.snippet(c))
+	}
+	return out
+}
+
+func speakerField(s call.Speaker) string {
+	switch s {
+	case call.SpeakerAgent:
+		return textAgent
+	case call.SpeakerCustomer:
+		return textCustomer
+	}
+	return textRest
+}
+
+func (h *highlighter) opening(c *call.Call) []call.Snippet {
+	k := candidate{turn: -1}
+	switch {
+	case c.Summary != nil && *c.Summary != "":
+		k.part, k.text = "summary", *c.Summary
+	case len(c.Transcript) > 0:
+		k.part, k.turn, k.text = "transcript", 0, c.Transcript[0].Text
+	default:
+		return []call.Snippet{}
+	}
+	k.tokens = h.tokens(k.text)
+	k.marked = make([]bool, len(k.tokens))
+	return []call.Snippet{k.snippet(c)}
+}
+
+func (k *candidate) snippet(c *call.Call) call.Snippet {
+	s := call.Snippet{Part: k.part, Marks: [][2]int{}}
+	if k.turn >= 0 {
+		turn, number := &c.Transcript[k.turn], k.turn
+		speaker := turn.Speaker
+		s.Turn, s.Speaker, s.StartSeconds = &number, &speaker, turn.StartSeconds
+	}
+	runes := []rune(k.text)
+	from, to := k.stretch(len(runes))
+	shift := -from
+	s.Text = string(runes[from:to])
+	if from > 0 {
+		s.Text = ellipsis + s.Text
+		shift++
+	}
+	if to < len(runes) {
+		s.Text += ellipsis
+	}
+	for i, t := range k.tokens {
+		if k.marked[i] && t.start >= from && t.end <= to {
+			s.Marks = append(s.Marks, [2]int{t.start + shift, t.end + shift})
+		}
+	}
+	return s
+}
+
+// stretch chooses what to show of a text: all of it, or the stretch with the
+// most marks, cut between words.
+func (k *candidate) stretch(length int) (from, to int) {
+	if length <= maxSnippetRunes {
+		return 0, length
+	}
+	from, to = k.cut(0, length)
+	var marks []int
+	for i, marked := range k.marked {
+		if marked {
+			marks = append(marks, i)
+		}
+	}
+	best := 0
+	for i, first := range marks {
+		f, t := k.cut(max(0, k.tokens[first].start-leadRunes), length)
+		n := 0
+		for _, m := range marks[i:] {
+			if k.tokens[m].end > t {
+				break
+			}
+			n++
+		}
+		if n > best {
+			best, from, to = n, f, t
+		}
+	}
+	return from, to
+}
+
+// cut returns a stretch that begins at or after start and is no longer than
+// allowed, moved to where words begin and end as far as there are any.
+func (k *candidate) cut(start, length int) (from, to int) {
+	from, to = start, min(start+maxSnippetRunes, length)
+	if from > 0 {
+		i, _ := slices.BinarySearchFunc(k.tokens, from, func(t token, at int) int { return t.start - at })
+		if i < len(k.tokens) && k.tokens[i].start < to {
+			from = k.tokens[i].start
+			to = min(from+maxSnippetRunes, length)
+		}
+	}
+	if to < length {
+		i, _ := slices.BinarySearchFunc(k.tokens, to+1, func(t token, at int) int { return t.end - at })
+		if i > 0 && k.tokens[i-1].end > from {
+			to = k.tokens[i-1].end
+		}
+	}
+	return from, to
+}

@@ -1,0 +1,181 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"callsyncd/api"
+	"callsyncd/call"
+	"callsyncd/config"
+	"callsyncd/index"
+	"callsyncd/store"
+	"callsyncd/store/media"
+	callsync "callsyncd/sync"
+)
+
+// Options say what to open and who is told.
+type Options struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Version string
+	// Observe is told about progress; it must return quickly. nil is allowed.
+	Observe func(call.Progress)
+}
+
+// Archive is an open data folder with everything that works on it. No loop
+// runs until Run or Sync is called. It is safe for concurrent use.
+type Archive struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	version string
+	started time.Time
+
+	store   *store.Store
+	media   *media.Archive
+	index   *index.Index
+	sources []*source
+	token   call.Secret
+	handler http.Handler
+	hosts   *hostSet
+}
+
+// Open opens the data folder, creating it on first use. When another process
+// holds it, the error is a *call.HoldError.
+func Open(ctx context.Context, o Options) (*Archive, error) {
+	a := &Archive{cfg: o.Config, log: o.Log, version: o.Version, started: time.Now().UTC(), hosts: &hostSet{}}
+	if err := a.open(ctx, o); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Archive) open(ctx context.Context, o Options) (err error) {
+	dir := a.cfg.DataDir
+	if a.store, err = store.Open(dir, store.Options{Log: a.log}); err != nil {
+		return err
+	}
+	if a.token, err = loadToken(dir); err != nil {
+		return err
+	}
+	if a.media, err = media.Open(dir, media.Options{MinFree: uint64(a.cfg.Recordings.MinFreeBytes)}); err != nil {
+		return err
+	}
+	if a.index, err = index.Open(filepath.Join(dir, "index"), a.store, index.Options{Languages: a.cfg.Search.Languages, Log: a.log}); err != nil {
+		return err
+	}
+	slots := make(chan struct{}, a.cfg.Recordings.Parallel)
+	for i := range a.cfg.Sources {
+		s, err := a.openSource(ctx, &a.cfg.Sources[i], slots, o.Observe)
+		if err != nil {
+			return err
+		}
+		a.sources = append(a.sources, s)
+	}
+	a.handler = a.hosts.wrap(a.newHandler)
+	return nil
+}
+
+func (a *Archive) openSource(ctx context.Context, c *config.Source, slots chan struct{}, observe func(call.Progress)) (*source, error) {
+	s, err := newSource(c, a.log, a.version)
+	if err != nil {
+		return nil, err
+	}
+	s.engine, err = callsync.New(ctx, s.engineSource(), callsync.Options{
+		Store: a.store, Media: a.media, Download: s.download, Slots: slots, Log: a.log, Observe: observe,
+	})
+	return s, err
+}
+
+func (a *Archive) newHandler(hosts []string) http.Handler {
+	return api.New(api.Options{
+		Store: a.store, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a},
+		Token: a.token, Hosts: hosts, Version: a.version, Log: a.log,
+	})
+}
+
+// Handler is the HTTP API over this archive, for use within the process or on
+// a listener.
+func (a *Archive) Handler() http.Handler { return a.handler }
+
+// Token is the API's bearer token.
+func (a *Archive) Token() call.Secret { return a.token }
+
+// CatchUp brings the index up to everything now in the change feed.
+func (a *Archive) CatchUp(ctx context.Context) error { return a.index.CatchUp(ctx) }
+
+// Reindex builds the index anew from the store. progress may be nil.
+func (a *Archive) Reindex(ctx context.Context, progress func(done, total int)) error {
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	return a.index.Rebuild(ctx, progress)
+}
+
+// Sync does one complete round of the named sources at once, all when none is
+// named, and brings the index up to date. Failures of sources are in the
+// report; the error is for what concerns them all.
+func (a *Archive) Sync(ctx context.Context, names []call.SourceID, full bool) (call.SyncReport, error) {
+	chosen, err := a.choose(names)
+	if err != nil {
+		return call.SyncReport{}, err
+	}
+	report := call.SyncReport{Sources: make([]call.SourceReport, len(chosen))}
+	var wg sync.WaitGroup
+	for i, s := range chosen {
+		wg.Go(func() { report.Sources[i] = s.engine.Round(ctx, full) })
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return report, context.Cause(ctx)
+	}
+	return report, a.CatchUp(ctx)
+}
+
+func (a *Archive) choose(names []call.SourceID) ([]*source, error) {
+	if len(names) == 0 {
+		return a.sources, nil
+	}
+	var chosen []*source
+	for _, name := range names {
+		s := a.source(name)
+		if s == nil {
+			return nil, fmt.Errorf("source %q: %w in the configuration %s", name, call.ErrNotFound, a.cfg.File)
+		}
+		chosen = append(chosen, s)
+	}
+	return chosen, nil
+}
+
+func (a *Archive) source(name call.SourceID) *source {
+	for _, s := range a.sources {
+		if s.engine.ID() == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Close closes everything in reverse order. It must not be called while Sync,
+// Run or requests are under way.
+func (a *Archive) Close() error {
+	var errs []error
+	for _, s := range a.sources {
+		s.close()
+	}
+	if a.index != nil {
+		errs = append(errs, a.index.Close())
+	}
+	if a.media != nil {
+		errs = append(errs, a.media.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,217 @@
+package service
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"callsyncd/call"
+	"callsyncd/config"
+	callsync "callsyncd/sync"
+	"callsyncd/sync/download"
+	"callsyncd/sync/provider"
+)
+
+// maxBudgetWait is how long a request waits for its budget before the work it
+// belongs to is put off instead.
+const maxBudgetWait = 2 * time.Minute
+
+// source is one configured account with what works on it.
+type source struct {
+	config   *config.Source
+	provider *provider.Provider
+	budget   *callsync.Budget
+	engine   *callsync.Engine
+	download downloader
+	rounds   rounds
+}
+
+// newSource loads a source's vendor description and resolves its credentials,
+// without any request.
+func newSource(c *config.Source, log *slog.Logger, version string) (*source, error) {
+	description, err := provider.Load(c.Provider)
+	if err != nil {
+		return nil, err
+	}
+	credentials := make(map[string]call.Secret, len(c.Credentials))
+	for name, ref := range c.Credentials {
+		if credentials[name], err = ref.Resolve(nil); err != nil {
+			return nil, fmt.Errorf("source %s: credential %s: %w", c.Name, name, err)
+		}
+	}
+	s := &source{config: c}
+	s.budget = callsync.NewBudget(c.Name, limits(c, description), maxBudgetWait)
+	s.provider, err = provider.New(description, provider.Options{
+		Source: c.Name, BaseURL: c.BaseURL, Credentials: credentials,
+		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", c.Name, err)
+	}
+	client, err := download.New(download.Options{Allow: c.AllowPrivateHosts, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("source %s: allow_private_hosts: %w", c.Name, err)
+	}
+	s.download = downloader{client}
+	return s, nil
+}
+
+// limits are the configured budgets, else the vendor's own.
+func limits(c *config.Source, d *provider.Description) []call.RateLimit {
+	if len(c.Budgets) > 0 {
+		return c.Budgets
+	}
+	return d.Budgets()
+}
+
+// apiTransport is the way to vendor APIs.
+func apiTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  60 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		DisableCompression:     true, // the provider unpacks, with limits
+		ForceAttemptHTTP2:      true,
+	}
+}
+
+func (s *source) engineSource() callsync.Source {
+	return callsync.Source{
+		ID: s.config.Name, Provider: s.provider, Budget: s.budget, Since: s.config.Since,
+		Horizon: s.config.LateHorizon, Concurrency: s.config.Concurrency, Recordings: s.config.Recordings,
+	}
+}
+
+func (s *source) close() { s.download.client.Close() }
+
+// downloader shows the download client to the engine.
+type downloader struct{ client *download.Client }
+
+func (d downloader) Get(ctx context.Context, url call.SignedURL) (io.ReadCloser, call.MediaExpect, error) {
+	resp, err := d.client.Get(ctx, url)
+	if err != nil {
+		return nil, call.MediaExpect{}, err
+	}
+	return resp.Body, resp.Expect, nil
+}
+
+// rounds are the complete rounds somebody asked for through the API.
+type rounds struct {
+	mu       sync.Mutex
+	done     int
+	wanted   bool
+	full     bool
+	running  bool
+	report   call.SourceReport
+	requests chan struct{} // made by the daemon; nil without one
+}
+
+// ask wants a round; rounds asked for while one waits to begin are one.
+func (r *rounds) ask(full bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wanted, r.full = true, r.full || full
+	select {
+	case r.requests <- struct{}{}:
+	default:
+	}
+}
+
+// begin takes what was asked for.
+func (r *rounds) begin() (full, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full, ok = r.full, r.wanted
+	r.wanted, r.full, r.running = false, false, ok
+	return full, ok
+}
+
+func (r *rounds) end(report call.SourceReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running, r.report = false, report
+	r.done++
+}
+
+// state reports the rounds done, and whether one runs or waits.
+func (r *rounds) state() (done int, busy bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.done, r.running || r.wanted
+}
+
+// CheckSources proves offline that every source can be opened: its description
+// is sound, its credentials are at hand, its base URL fits.
+func CheckSources(cfg *config.Config) error {
+	var errs []error
+	for i := range cfg.Sources {
+		s, err := newSource(&cfg.Sources[i], slog.New(slog.DiscardHandler), "")
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.close()
+	}
+	return errors.Join(errs...)
+}
+
+// SourceCheck is the outcome of one request to a source's vendor.
+type SourceCheck struct {
+	Source  call.SourceID
+	BaseURL string
+	Err     error
+	Hint    string
+}
+
+// CheckOnline asks every vendor for one call.
+func CheckOnline(ctx context.Context, cfg *config.Config, version string) []SourceCheck {
+	checks := make([]SourceCheck, len(cfg.Sources))
+	var wg sync.WaitGroup
+	for i := range cfg.Sources {
+		wg.Go(func() { checks[i] = checkOnline(ctx, &cfg.Sources[i], version) })
+	}
+	wg.Wait()
+	return checks
+}
+
+func checkOnline(ctx context.Context, c *config.Source, version string) SourceCheck {
+	check := SourceCheck{Source: c.Name}
+	s, err := newSource(c, slog.New(slog.DiscardHandler), version)
+	if err != nil {
+		check.Err = err
+		return check
+	}
+	defer s.close()
+	check.BaseURL = s.provider.Info().BaseURL
+	check.Err = s.provider.Check(ctx)
+	if failure, ok := errors.AsType[*provider.Error](check.Err); ok {
+		check.Hint = failure.Hint
+	}
+	return check
+}
+
+// loopbackHosts are the Host values under which a loopback address is reached.
+func loopbackHosts(addr net.Addr) []string {
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return nil
+	}
+	hosts := []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port), net.JoinHostPort("localhost", port)}
+	if own := addr.String(); !slices.Contains(hosts, own) {
+		hosts = append(hosts, own)
+	}
+	return hosts
+}

@@ -1,0 +1,117 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"callsyncd/call"
+)
+
+// Status tells where every source stands. It is green only when completeness
+// is proved: a clean walk over the whole list, nothing pending, nothing lost
+// without acknowledgement, and everything in the index.
+func (a *Archive) Status(ctx context.Context) (call.StatusReport, error) {
+	report := call.StatusReport{
+		Version: a.version, StartedAt: a.started, Now: time.Now().UTC(),
+		Problems: []string{}, Sources: []call.SourceStatus{}, Index: a.index.Status(),
+	}
+	for _, s := range a.sources {
+		st, err := a.sourceStatus(ctx, s, report.Now)
+		if err != nil {
+			return report, err
+		}
+		for _, p := range st.Problems {
+			report.Problems = append(report.Problems, string(st.Name)+": "+p)
+		}
+		report.Sources = append(report.Sources, st)
+	}
+	if report.Index.State != "ready" {
+		report.Problems = append(report.Problems, "index: "+report.Index.State+" "+report.Index.Message)
+	}
+	report.Green = len(report.Problems) == 0
+	return report, nil
+}
+
+func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (call.SourceStatus, error) {
+	c := s.engine.Checkpoint()
+	counts, err := a.store.Counts(ctx, s.config.Name)
+	if err != nil {
+		return call.SourceStatus{}, err
+	}
+	info := s.provider.Info()
+	st := call.SourceStatus{
+		Name: s.config.Name, Provider: info.Name, BaseURL: info.BaseURL,
+		State: "idle", LastHead: c.Head, LastTrailing: c.Trailing, LastSweep: c.Sweep,
+		BackfillDone: !c.CompletedAt.IsZero(), LastCompleteWalk: known(c.CompletedAt),
+		VendorTotal: c.Total, Counts: counts, Budget: s.budget.Status(),
+		Requests: c.Requests, LookupRequests: c.LookupRequests, Watermark: known(c.Watermark), Order: c.Order,
+	}
+	done, busy := s.rounds.state()
+	st.Round = done
+	switch {
+	case c.Refused != nil:
+		st.State = "refused"
+	case busy || s.engine.Active():
+		st.State = "syncing"
+	}
+	loss, ok, err := a.store.NextLoss(ctx, s.config.Name)
+	if err != nil {
+		return st, err
+	}
+	if ok {
+		minutes := loss.Sub(now).Minutes()
+		st.MinutesToNextLoss = &minutes
+	}
+	st.Problems = a.problems(s, &c, counts, now)
+	st.Green = len(st.Problems) == 0
+	return st, nil
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// problems says in words what keeps a source from being green.
+func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, now time.Time) []string {
+	problems := []string{}
+	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if c.Refused != nil {
+		add("the vendor refuses the credentials since %s; put new ones where the configuration points (sources: %s: credentials)", c.Refused.Format(time.RFC3339), s.config.Name)
+	}
+	switch interval := s.config.Schedule.Sweep.Interval(now); {
+	case c.CompletedAt.IsZero():
+		add("the whole list has not been read yet")
+	case now.Sub(c.CompletedAt) > 2*interval+time.Hour:
+		add("the last complete walk is from %s; run `callsyncd sync --full`", c.CompletedAt.Format(time.RFC3339))
+	}
+	if w := latest(c); w != nil && !w.Clean {
+		add("the last walk was not clean: %s", w.Error)
+	}
+	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
+		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
+	}
+	for _, part := range call.PartNames {
+		if n := counts.Lost[part]; n > 0 {
+			add("%d of part %s lost; see `callsyncd gaps`", n, part)
+		}
+		if n := counts.Pending[part]; n > 0 {
+			add("%d of part %s pending; see `callsyncd gaps`", n, part)
+		}
+	}
+	return problems
+}
+
+// latest is the walk that ended last.
+func latest(c *call.Checkpoint) *call.Walk {
+	var last *call.Walk
+	for _, w := range []*call.Walk{c.Head, c.Trailing, c.Sweep} {
+		if w != nil && (last == nil || w.FinishedAt.After(last.FinishedAt)) {
+			last = w
+		}
+	}
+	return last
+}

@@ -1,0 +1,110 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"callsyncd/call"
+)
+
+// Verify proves the archive against itself: the database's own check, every
+// stored hash recomputed, recordings missing or left over, and the index
+// against the store. Its error means that it could not be carried out.
+func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
+	v := &verifier{a: a, files: make(map[string]call.Key), report: call.VerifyReport{
+		StartedAt: time.Now().UTC(), Problems: []call.VerifyFinding{}, Notes: []call.VerifyFinding{},
+		Proves: []string{
+			"every call, version and recording in the archive is what was written, byte for byte",
+			"no recording file is missing, and none lies there that the archive does not know",
+			"the index holds exactly the archive's calls",
+		},
+		CannotProve: []string{
+			"that nobody with write access changed the database and its hashes together; the tamper-evident ledger is not part of this version",
+			"that the vendor told the truth, or listed everything it has",
+			"anything about calls the vendor deleted before the first sync",
+		},
+	}}
+	steps := []func(context.Context) error{v.database, v.recordings, v.strays, v.index}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return v.report, fmt.Errorf("verify: %w", err)
+		}
+	}
+	v.report.FinishedAt = time.Now().UTC()
+	v.report.OK = len(v.report.Problems) == 0
+	return v.report, nil
+}
+
+type verifier struct {
+	a      *Archive
+	report call.VerifyReport
+	files  map[string]call.Key // recordings the store knows
+}
+
+func (v *verifier) problem(kind string, key *call.Key, file, format string, args ...any) {
+	v.report.Problems = append(v.report.Problems, call.VerifyFinding{Kind: kind, Key: key, File: file, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) database(ctx context.Context) error {
+	result, err := v.a.store.Check(ctx)
+	if err != nil {
+		return err
+	}
+	v.report.Calls, v.report.Versions = result.Calls, result.Versions
+	v.report.Problems = append(v.report.Problems, result.Findings...)
+	return nil
+}
+
+// recordings recomputes the hash of every stored recording.
+func (v *verifier) recordings(ctx context.Context) error {
+	return v.a.store.Each(ctx, "", func(r call.Record) error {
+		rec, key := r.Call.Recording, r.Call.Key
+		if rec == nil || rec.File == nil {
+			if r.Parts.Recording.State == call.Stored {
+				v.problem("bad_record", &key, "", "the recording counts as stored but names no file")
+			}
+			return ctx.Err()
+		}
+		v.files[*rec.File] = key
+		sum, size, err := v.a.media.Hash(ctx, *rec.File)
+		switch {
+		case errors.Is(err, call.ErrNotFound):
+			v.problem("missing_file", &key, *rec.File, "the recording is gone from the disk")
+			return nil
+		case err != nil && ctx.Err() != nil:
+			return err
+		case err != nil:
+			v.problem("unreadable_file", &key, *rec.File, "%v", err)
+			return nil
+		}
+		v.report.Recordings++
+		v.report.Bytes += size
+		if rec.SHA256 == nil || sum != *rec.SHA256 || rec.SizeBytes == nil || size != *rec.SizeBytes {
+			v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes", sum, size)
+		}
+		return nil
+	})
+}
+
+// strays finds files nobody accounts for: left by a crash between the rename
+// of a file and its entry in the database, or put there by somebody.
+func (v *verifier) strays(ctx context.Context) error {
+	return v.a.media.Files(ctx, func(file string, size int64) error {
+		if _, ok := v.files[file]; !ok {
+			v.problem("stray_file", nil, file, "the archive does not know this file of %d bytes", size)
+		}
+		return nil
+	})
+}
+
+func (v *verifier) index(ctx context.Context) error {
+	if err := v.a.index.CatchUp(ctx); err != nil {
+		v.problem("index", nil, "", "the index cannot follow the archive: %v; run `callsyncd reindex`", err)
+		return nil
+	}
+	findings, err := v.a.index.Check(ctx)
+	v.report.Problems = append(v.report.Problems, findings...)
+	return err
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+// TestCheckFinds damages an archive row by row: nothing stays unnoticed.
+func TestCheckFinds(t *testing.T) {
+	first := func(tx *bolt.Tx, bucket []byte) (b *bolt.Bucket, k, v []byte) {
+		b = tx.Bucket(bucket)
+		k, v = b.Cursor().First()
+		return b, bytes.Clone(k), bytes.Clone(v)
+	}
+	remove := func(bucket []byte) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			b, k, _ := first(tx, bucket)
+			return b.Delete(k)
+		}
+	}
+	flip := func(bucket []byte) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			b, k, v := first(tx, bucket)
+			v[len(v)-1] ^= 1
+			return b.Put(k, v)
+		}
+	}
+	add := func(bucket []byte) func(*bolt.Tx) error {
+		return func(tx *bolt.Tx) error {
+			b, k, v := first(tx, bucket)
+			return b.Put(append(k, 0), v)
+		}
+	}
+	swap := func(tx *bolt.Tx) error { // a whole, sound version of another call
+		b, k, _ := first(tx, bucketVersions)
+		_, other := b.Cursor().Last()
+		return b.Put(k, bytes.Clone(other))
+	}
+	tests := map[string]struct {
+		damage func(*bolt.Tx) error
+		want   string
+	}{
+		"call gone":               {remove(bucketCalls), "bad_counts"},
+		"call changed":            {flip(bucketCalls), "bad_call"},
+		"version gone":            {remove(bucketVersions), "bad_version"},
+		"version changed":         {flip(bucketVersions), "bad_version"},
+		"version of another call": {swap, "bad_version"},
+		"version added":           {add(bucketVersions), "bad_version"},
+		"transcript changed":      {flip(bucketTranscripts), "bad_transcript"},
+		"transcript without call": {add(bucketTranscripts), "bad_transcript"},
+		"time row gone":           {remove(bucketTimes), "bad_index"},
+		"time row changed":        {flip(bucketTimes), "bad_index"},
+		"time row added":          {add(bucketTimes), "bad_index"},
+		"due row gone":            {remove(bucketDue), "bad_index"},
+		"due row added":           {add(bucketDue), "bad_index"},
+		"deadline row changed":    {flip(bucketDeadlines), "bad_index"},
+		"gap gone":                {remove(bucketGaps), "bad_index"},
+		"counters gone":           {remove(bucketCounts), "bad_counts"},
+		"counters changed": {func(tx *bolt.Tx) error {
+			b, k, v := first(tx, bucketCounts)
+			return b.Put(k, bytes.Replace(v, []byte(`"calls":2`), []byte(`"calls":3`), 1))
+		}, "bad_counts"},
+		"feed entry gone":    {remove(bucketChanges), "bad_feed"},
+		"feed entry changed": {flip(bucketChanges), "bad_feed"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(tempDir(t), Options{Now: testClock()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for _, id := range []call.ID{"1", "2"} {
+				r := record("crm", id, 1)
+				r.Parts.Transcript.State = call.Stored
+				r.Call.Transcript = []call.Turn{{Speaker: call.SpeakerAgent, Text: "Hello " + string(id)}}
+				r.Parts.Recording = call.Part{State: call.Pending, NextTry: epoch, Deadline: epoch}
+				save(t, s, write(r))
+				r.Call.Transcript[0].Text = "Hello again"
+				save(t, s, call.Write{Record: r})
+			}
+			checkClean(t, s)
+			if err := s.db.Update(test.damage); err != nil {
+				t.Fatal(err)
+			}
+			result, err := s.Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kinds []string
+			for _, f := range result.Findings {
+				kinds = append(kinds, f.Kind)
+			}
+			if !strings.Contains(strings.Join(kinds, " "), test.want) {
+				t.Errorf("found %+v, want %s", result.Findings, test.want)
+			}
+		})
+	}
+}
+
+func TestCheckOfACopy(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	save(t, s, write(record("crm", "1", 0)), write(record("crm", "2", 0)))
+	var result CheckResult
+	if err := s.checkCopy(t.Context(), &checker{ctx: t.Context(), result: &result}); err != nil || len(result.Findings) > 0 || result.Calls != 2 || result.Versions != 2 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if exists, err := regularFile(s.dir + "/" + snapshotName); exists || err != nil {
+		t.Errorf("the copy is left: %v", err)
+	}
+}

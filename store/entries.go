@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+// entry is a row derived from a call: it is in the file exactly as long as the
+// call's record implies it.
+type entry struct {
+	bucket, key, value []byte
+}
+
+// The values of the gaps bucket.
+var (
+	gapPending = []byte{1}
+	gapLost    = []byte{2}
+)
+
+// entriesOf returns the rows a record implies: its place in the time index,
+// its pending parts in both queues, and its gaps.
+func entriesOf(callKey []byte, r *call.Record) []entry {
+	c := &r.Call
+	facts := factsOf(c)
+	entries := []entry{{bucketTimes, timeKey(c), facts.encode()}}
+	for _, name := range call.PartNames {
+		part := r.Parts.Of(name)
+		gap := append(bytes.Clone(callKey), partCode(name))
+		switch part.State {
+		case call.Pending:
+			prefix := partPrefix(c.Source, name)
+			due := appendTime(bytes.Clone(prefix), part.NextTry)
+			deadline := appendDeadline(bytes.Clone(prefix), part.Deadline)
+			entries = append(entries,
+				entry{bucketDue, appendID(due, c.ID), appendDeadline(nil, part.Deadline)},
+				entry{bucketDeadlines, appendID(deadline, c.ID), appendTime(nil, part.NextTry)},
+				entry{bucketGaps, gap, gapPending})
+		case call.Lost:
+			entries = append(entries, entry{bucketGaps, gap, gapLost})
+		}
+	}
+	return entries
+}
+
+// timeKey is the place of a call in the time index.
+func timeKey(c *call.Call) []byte {
+	return appendID(appendTime(sourcePrefix(c.Source), c.Time()), c.ID)
+}
+
+// newCounts has an entry for every part.
+func newCounts() call.Counts {
+	c := call.Counts{Pending: map[call.PartName]int{}, Lost: map[call.PartName]int{}}
+	for _, name := range call.PartNames {
+		c.Pending[name], c.Lost[name] = 0, 0
+	}
+	return c
+}
+
+// countCall adds a call to the counters n times; -1 takes it out.
+func countCall(c *call.Counts, r *call.Record, n int) {
+	c.Calls += n
+	if r.Parts.Settled() {
+		c.Settled += n
+	}
+	if r.Parts.Transcript.State == call.Stored {
+		c.Transcript += n
+	}
+	if r.Parts.Recording.State == call.Stored {
+		c.Recordings += n
+		if m := r.Call.Recording; m != nil && m.SizeBytes != nil {
+			c.RecordingBytes += int64(n) * *m.SizeBytes
+		}
+	}
+	for _, name := range call.PartNames {
+		switch part := r.Parts.Of(name); {
+		case part.State == call.Pending:
+			c.Pending[name] += n
+		case part.State == call.Lost && part.Acknowledged != nil:
+			c.Acknowledged += n
+		case part.State == call.Lost:
+			c.Lost[name] += n
+		}
+	}
+}
+
+func addCounts(to *call.Counts, c call.Counts) {
+	to.Calls += c.Calls
+	to.Settled += c.Settled
+	to.Transcript += c.Transcript
+	to.Recordings += c.Recordings
+	to.RecordingBytes += c.RecordingBytes
+	to.Acknowledged += c.Acknowledged
+	for _, name := range call.PartNames {
+		to.Pending[name] += c.Pending[name]
+		to.Lost[name] += c.Lost[name]
+	}
+}
+
+func sameCounts(a, b call.Counts) bool {
+	return a.Calls == b.Calls && a.Settled == b.Settled && a.Transcript == b.Transcript && a.Recordings == b.Recordings &&
+		a.RecordingBytes == b.RecordingBytes && a.Acknowledged == b.Acknowledged &&
+		maps.Equal(a.Pending, b.Pending) && maps.Equal(a.Lost, b.Lost)
+}
+
+// loadCounts reads the counters of a source; zeros when it has no calls.
+func loadCounts(tx *bolt.Tx, source call.SourceID) (call.Counts, error) {
+	counts := newCounts()
+	if b := tx.Bucket(bucketCounts).Get([]byte(source)); b != nil {
+		if err := json.Unmarshal(b, &counts); err != nil {
+			return call.Counts{}, fmt.Errorf("counters of source %s: %w: %w", source, call.ErrCorrupt, err)
+		}
+	}
+	return counts, nil
+}
+
+// sourcesOf lists the sources that have calls, in order.
+func sourcesOf(tx *bolt.Tx) []call.SourceID {
+	var sources []call.SourceID
+	c := tx.Bucket(bucketCounts).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		sources = append(sources, call.SourceID(k))
+	}
+	return sources
+}

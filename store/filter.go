@@ -1,0 +1,209 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"callsyncd/call"
+)
+
+// Matches reports whether a filter selects a call. Names are compared without
+// regard to case; ids, outcomes and sentiments exactly. A call without the
+// value a filter asks about does not match.
+func Matches(f call.Filter, c *call.Call) bool {
+	m := newMatcher(f)
+	facts := factsOf(c)
+	return m.source(c.Source) && m.time(c.Time()) && m.facts(&facts)
+}
+
+// matcher is a filter prepared for many calls.
+type matcher struct {
+	sources  map[call.SourceID]bool // nil selects all
+	from, to time.Time
+	texts    []textMatch
+	phones   []string
+	need     uint16 // flags that must be set
+	refuse   uint16 // flags that must not be set
+	min, max *float64
+	nothing  bool // the filter asks for a part that cannot be had
+}
+
+// textMatch wants one of two fields to have a wanted value.
+type textMatch struct {
+	field  int
+	values map[string]bool
+	// names are values of the field after this one; nil when that is not asked.
+	names map[string]bool
+}
+
+func newMatcher(f call.Filter) *matcher {
+	m := &matcher{from: f.From, to: f.To, min: f.MinDuration, max: f.MaxDuration}
+	if len(f.Source) > 0 {
+		m.sources = map[call.SourceID]bool{}
+		for _, source := range f.Source {
+			m.sources[source] = true
+		}
+	}
+	m.want(textAgentID, f.AgentID)
+	m.wantNamed(textAgentID, f.Agent)
+	m.want(textCampaignID, f.CampaignID)
+	m.wantNamed(textCampaignID, f.Campaign)
+	m.want(textContactID, f.ContactID)
+	m.want(textUserID, f.UserID)
+	m.want(textDirection, texts(f.Direction))
+	m.want(textStatus, texts(f.Status))
+	m.want(textOutcome, f.Outcome)
+	m.want(textSentiment, f.Sentiment)
+	for _, number := range f.Phone {
+		m.phones = append(m.phones, phoneDigits(number))
+	}
+	for _, part := range f.Has {
+		switch part {
+		case call.PartRecord:
+		case call.PartTranscript:
+			m.need |= hasTranscript
+		case call.PartSummary:
+			m.need |= hasSummary
+		case call.PartRecording:
+			m.need |= hasRecording
+		default:
+			m.nothing = true
+		}
+	}
+	m.flag(isSettled, f.Settled)
+	m.flag(isDeleted, f.DeletedUpstream)
+	return m
+}
+
+func texts[S ~string](values []S) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
+
+func (m *matcher) want(field int, values []string) {
+	if len(values) > 0 {
+		m.texts = append(m.texts, textMatch{field: field, values: setOf(values)})
+	}
+}
+
+// wantNamed looks for the values in an id field and in the name field after it.
+func (m *matcher) wantNamed(field int, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	lower := make([]string, len(values))
+	for i, v := range values {
+		lower[i] = strings.ToLower(v)
+	}
+	m.texts = append(m.texts, textMatch{field: field, values: setOf(values), names: setOf(lower)})
+}
+
+func setOf(values []string) map[string]bool {
+	set := make(map[string]bool, len(values))
+	for _, v := range values {
+		set[v] = v != "" // an unknown value matches nothing
+	}
+	return set
+}
+
+func (m *matcher) flag(flag uint16, want *bool) {
+	switch {
+	case want == nil:
+	case *want:
+		m.need |= flag
+	default:
+		m.refuse |= flag
+	}
+}
+
+// keysOnly reports whether source and time decide alone.
+func (m *matcher) keysOnly() bool {
+	return len(m.texts) == 0 && len(m.phones) == 0 && m.need|m.refuse == 0 && m.min == nil && m.max == nil && !m.nothing
+}
+
+func (m *matcher) source(source call.SourceID) bool {
+	return m.sources == nil || m.sources[source]
+}
+
+func (m *matcher) time(t time.Time) bool {
+	return (m.from.IsZero() || !t.Before(m.from)) && (m.to.IsZero() || t.Before(m.to))
+}
+
+func (m *matcher) facts(f *facts) bool {
+	if m.nothing || f.flags&m.need != m.need || f.flags&m.refuse != 0 {
+		return false
+	}
+	if m.min != nil && !(f.has(hasDuration) && f.duration >= *m.min) {
+		return false
+	}
+	if m.max != nil && !(f.has(hasDuration) && f.duration <= *m.max) {
+		return false
+	}
+	for i := range m.texts {
+		t := &m.texts[i]
+		if !t.values[string(f.text[t.field])] && !t.names[string(f.text[t.field+1])] {
+			return false
+		}
+	}
+	return len(m.phones) == 0 || m.phone(f)
+}
+
+func (m *matcher) phone(f *facts) bool {
+	for field := textPhone; field <= textTo; field++ {
+		for _, want := range m.phones {
+			if samePhone(want, string(f.text[field])) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// minPhoneDigits is how many digits a number without country code needs to
+// match the end of a longer one.
+const minPhoneDigits = 5
+
+// phoneDigits reduces a phone number to its digits, with a leading plus when
+// it was written with a country code ("+" or "00" in front).
+func phoneDigits(s string) string {
+	s = strings.TrimSpace(s)
+	international := strings.HasPrefix(s, "+") || strings.HasPrefix(s, "(+")
+	if international {
+		s = strings.Replace(s, "(0)", "", 1) // +44 (0)20 ...: the zero is not dialled
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+	if !international && strings.HasPrefix(digits, "00") {
+		international, digits = true, digits[2:]
+	}
+	if international && digits != "" {
+		return "+" + digits
+	}
+	return digits
+}
+
+// samePhone compares numbers written by phoneDigits: their digits are equal,
+// or the shorter one has no country code and is the end of the longer one.
+func samePhone(a, b string) bool {
+	longer, shorter := strings.TrimPrefix(a, "+"), strings.TrimPrefix(b, "+")
+	plus := strings.HasPrefix(b, "+")
+	if len(longer) < len(shorter) {
+		longer, shorter = shorter, longer
+		plus = strings.HasPrefix(a, "+")
+	}
+	if shorter == "" {
+		return false
+	}
+	if longer == shorter {
+		return true
+	}
+	national := strings.TrimPrefix(shorter, "0") // the trunk prefix is not part of the international number
+	return !plus && len(national) >= minPhoneDigits && strings.HasSuffix(longer, national)
+}

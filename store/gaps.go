@@ -1,0 +1,150 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+// defaultLimit is the length of a page when a query names none.
+const defaultLimit = 25
+
+// Gaps returns a page of the parts that are pending or lost, acknowledged ones
+// included, ordered by key and part: of one source, or of all when source is
+// empty. Pass the returned next as after to go on; it is empty at the end. A
+// limit of 0 means 25. A damaged cursor is call.ErrBadCursor.
+func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, limit int) (gaps []call.Gap, next string, err error) {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	start, err := decodeGapCursor(after, source)
+	if err != nil {
+		return nil, "", fmt.Errorf("list gaps: %w", err)
+	}
+	gaps = []call.Gap{}
+	var last []byte
+	err = s.scan(ctx, bucketGaps, sourcePrefix(source), start, scanner{row: func(tx *bolt.Tx, k, _ []byte) (bool, error) {
+		if len(gaps) == limit {
+			next = encodeGapCursor(last)
+			return false, nil
+		}
+		gap, err := loadGap(tx, k)
+		if err != nil {
+			return false, err
+		}
+		gaps, last = append(gaps, gap), append(last[:0], k...)
+		return true, nil
+	}})
+	if err != nil {
+		return nil, "", fmt.Errorf("list gaps: %w", err)
+	}
+	return gaps, next, nil
+}
+
+// loadGap builds the gap of a key of the gaps bucket from its call.
+func loadGap(tx *bolt.Tx, k []byte) (call.Gap, error) {
+	key, name, err := parseGapKey(k)
+	if err != nil {
+		return call.Gap{}, err
+	}
+	r, err := loadRecord(tx, key, k[:len(k)-1])
+	if err != nil {
+		return call.Gap{}, fmt.Errorf("call %.128q: %w", key, err)
+	}
+	part := r.Parts.Of(name)
+	gap := call.Gap{Key: key, Part: name, State: part.State, NextTry: timeOrNil(part.NextTry), Deadline: timeOrNil(part.Deadline),
+		Attempts: part.Attempts, Acknowledged: part.Acknowledged}
+	if part.Reason != "" {
+		gap.Reason = &part.Reason
+	}
+	return gap, nil
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func parseGapKey(k []byte) (call.Key, call.PartName, error) {
+	key, rest, err := cutCallKey(k)
+	if err != nil {
+		return call.Key{}, "", err
+	}
+	if len(rest) != 1 || partOf(rest[0]) == "" {
+		return call.Key{}, "", fmt.Errorf("%w: gap of %.128q without part", call.ErrCorrupt, key)
+	}
+	return key, partOf(rest[0]), nil
+}
+
+// gapCursor begins every cursor of Gaps, listCursor those of List.
+const (
+	gapCursor  = 'g'
+	listCursor = 'l'
+)
+
+func encodeGapCursor(k []byte) string {
+	return base64.RawURLEncoding.EncodeToString(append([]byte{gapCursor}, k...))
+}
+
+// decodeGapCursor returns the key to go on behind; nil for the beginning.
+func decodeGapCursor(cursor string, source call.SourceID) ([]byte, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) == 0 || b[0] != gapCursor {
+		return nil, call.ErrBadCursor
+	}
+	if _, _, err := parseGapKey(b[1:]); err != nil || !bytes.HasPrefix(b[1:], sourcePrefix(source)) {
+		return nil, call.ErrBadCursor
+	}
+	return b[1:], nil
+}
+
+// Acknowledge records that somebody accepted the loss of a part, with a
+// change-feed entry. It answers call.ErrNotFound when there is no such call,
+// and call.ErrRefused when the part is not lost. A second acknowledgement
+// replaces the first.
+func (s *Store) Acknowledge(ctx context.Context, key call.Key, part call.PartName, reason string) error {
+	b, err := callKey(key)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: %w", call.ErrNotFound, err)
+	case partCode(part) == 0:
+		err = fmt.Errorf("%w: no part is named %q", call.ErrNotFound, part)
+	default:
+		err = s.update(ctx, func(w *writer) error { return w.acknowledge(key, b, part, reason) })
+	}
+	if err != nil {
+		return fmt.Errorf("acknowledge the %s of %.128q: %w", part, key, err)
+	}
+	return nil
+}
+
+func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, reason string) error {
+	r, err := loadFull(w.tx, key, callKey)
+	if err != nil {
+		return err
+	}
+	part := r.Parts.Of(name)
+	if part.State != call.Lost {
+		return fmt.Errorf("%w: it is %s, only a loss can be acknowledged", call.ErrRefused, part.State)
+	}
+	part.Acknowledged = &call.Acknowledgement{At: w.now, Reason: reason}
+	counts, err := loadCounts(w.tx, key.Source)
+	if err != nil {
+		return err
+	}
+	if err := w.call(r, nil, call.ChangePart, &counts); err != nil {
+		return err
+	}
+	return w.counts(key.Source, counts)
+}

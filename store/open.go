@@ -1,0 +1,309 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"callsyncd/call"
+)
+
+// The names in the data folder that this package uses.
+const (
+	fileName     = "archive.db"
+	newFileName  = "archive.db.new"   // while the archive is being created
+	snapshotName = "archive.db.check" // while Check looks at a copy
+	recordings   = "recordings"       // another package's, looked at before an archive is created
+	recordingTmp = ".tmp"
+)
+
+// holdTimeout is how long Open waits for another process to let go.
+const holdTimeout = 2 * time.Second
+
+// Options are what a store needs from outside.
+type Options struct {
+	// Log receives what no caller is told; nil discards it.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store is the open archive. It is safe for concurrent use; writers wait for
+// each other, readers wait for nobody.
+type Store struct {
+	db        *bolt.DB
+	dir       string
+	log       *slog.Logger
+	now       func() time.Time
+	archiveID string
+	lock      lockFile
+	closing   sync.Once
+	closed    error
+
+	// write is held during a write transaction.
+	write    sync.Mutex
+	poisoned error // guarded by write; set after a commit that ended in doubt
+
+	seq     atomic.Uint64 // last feed entry committed
+	newsMu  sync.Mutex
+	newsBox chan struct{} // guarded by newsMu; closed at the next feed entry
+}
+
+// boltOptions are the only place where bbolt is tuned.
+//
+// The freelist is kept on disk. Measured on 100,000 calls (0.5 GB, 2 cores,
+// one page of 100 calls per transaction): leaving it out would make a save
+// 3 % cheaper, and an open after the page cache was dropped would take 3.6 s
+// instead of 0.02 s, growing with the file, because bbolt then walks all of
+// it. A daemon that was killed has to be ready in seconds.
+func boltOptions() *bolt.Options {
+	return &bolt.Options{
+		Timeout:         holdTimeout,
+		FreelistType:    bolt.FreelistMapType,
+		InitialMmapSize: initialMmapSize,
+		NoStatistics:    true,
+	}
+}
+
+// Open opens the archive in a folder and creates both when there are none. The
+// folder and the archive must not be symbolic links. When another process
+// holds the archive for more than two seconds the error is a *call.HoldError.
+//
+// An archive that is empty or damaged is an error, and so is a missing archive
+// beside stored recordings: neither is ever replaced by a new one.
+func Open(dir string, o Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	s := &Store{dir: dir, log: o.Log, now: o.Now, newsBox: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.lock.path = filepath.Join(dir, lockName)
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := makeFolder(s.dir); err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, fileName)
+	exists, err := regularFile(path)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		if err := create(s.dir); err != nil {
+			return err
+		}
+	}
+	if s.db, err = openBolt(path); err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// prepare runs once the archive is ours.
+func (s *Store) prepare() error {
+	if err := os.Remove(filepath.Join(s.dir, snapshotName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := migrate(s.db, migrations); err != nil {
+		return err
+	}
+	err := s.db.View(func(tx *bolt.Tx) error {
+		s.archiveID = string(tx.Bucket(bucketMeta).Get(metaArchive))
+		s.seq.Store(tx.Bucket(bucketChanges).Sequence())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.lock.write(lockInfo{PID: os.Getpid(), StartedAt: s.now().UTC()})
+}
+
+// makeFolder makes a private folder unless there is one.
+func makeFolder(dir string) error {
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.MkdirAll(dir, 0o700)
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link: name the folder it points to", dir)
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	return nil
+}
+
+// regularFile reports whether there is a file; anything else of that name is an error.
+func regularFile(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a regular file", path)
+	}
+	return true, nil
+}
+
+// create makes an empty archive under another name and renames it when it is
+// on disk, so that a power cut leaves either no archive or a whole one.
+func create(dir string) error {
+	stored, err := anyRecording(dir)
+	if err != nil {
+		return err
+	}
+	if stored {
+		return fmt.Errorf("%s is missing although %s holds files: restore it from a backup, or move the recordings away to begin anew",
+			filepath.Join(dir, fileName), filepath.Join(dir, recordings))
+	}
+	fresh, path := filepath.Join(dir, newFileName), filepath.Join(dir, fileName)
+	if _, err := regularFile(fresh); err != nil {
+		return err
+	}
+	made, err := writeFresh(fresh, path)
+	if err != nil || !made {
+		return err
+	}
+	if err := syncFile(fresh); err != nil {
+		return createdElsewhere(path, err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return createdElsewhere(path, err)
+	}
+	return syncFolder(dir)
+}
+
+// writeFresh writes an empty archive with today's schema. The lock bbolt takes
+// on the new file keeps two creating processes apart; the one that was late
+// finds the archive in its place and makes none.
+func writeFresh(fresh, path string) (made bool, err error) {
+	db, err := boltOpen(fresh)
+	if err != nil {
+		if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) {
+			// Left by a power cut while it was being written; nothing was ever stored in it.
+			return false, errors.Join(fmt.Errorf("%s was left unfinished, try again", fresh), os.Remove(fresh))
+		}
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	exists, err := regularFile(path)
+	if err != nil {
+		return false, err
+	}
+	if exists {
+		return false, os.Remove(fresh)
+	}
+	return true, migrate(db, migrations)
+}
+
+// createdElsewhere forgives an error while creating when another process
+// created the archive meanwhile.
+func createdElsewhere(path string, err error) error {
+	if exists, _ := regularFile(path); exists && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// anyRecording reports whether the folder holds stored recordings.
+func anyRecording(dir string) (found bool, err error) {
+	root := filepath.Join(dir, recordings)
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == recordingTmp && filepath.Dir(path) == root:
+			return fs.SkipDir
+		case entry.Type().IsRegular():
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return found, err
+}
+
+func openBolt(path string) (*bolt.DB, error) {
+	if err := checkHeader(path); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w: restore it from a backup, or move it and the recordings away to begin anew", path, err)
+	}
+	return boltOpen(path)
+}
+
+// boltOpen opens a database for writing. Where the address space is limited it
+// does with a small map.
+func boltOpen(path string) (*bolt.DB, error) {
+	o := boltOptions()
+	db, err := bolt.Open(path, 0o600, o)
+	if err != nil && o.InitialMmapSize > 0 && noAddressSpace(err) {
+		o.InitialMmapSize = 0
+		db, err = bolt.Open(path, 0o600, o)
+	}
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, holdError(path)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, nil
+}
+
+// Close closes the archive once running transactions have ended. Further
+// calls return what the first one returned.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.closed = errors.Join(s.lock.remove(), s.db.Close())
+		if s.closed != nil {
+			s.closed = fmt.Errorf("close archive: %w", s.closed)
+		}
+	})
+	return s.closed
+}
+
+// ArchiveID identifies this archive. It was made at random when the archive
+// was created and tells an index built from another one.
+func (s *Store) ArchiveID() string { return s.archiveID }
+
+// view runs fn in a read transaction. What fn keeps must be copied.
+func (s *Store) view(ctx context.Context, fn func(tx *bolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.View(fn)
+}
+
+// holdError says who holds the archive in path's folder.
+func holdError(path string) error {
+	info, _ := readLock(filepath.Join(filepath.Dir(path), lockName))
+	return &call.HoldError{PID: info.PID, Path: path}
+}

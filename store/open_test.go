@@ -1,0 +1,254 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+func TestOpenCreates(t *testing.T) {
+	dir := filepath.Join(tempDir(t), "deeper")
+	s := openTest(t, dir)
+	id := s.ArchiveID()
+	save(t, s, write(record("crm", "1", 0)))
+	if runtime.GOOS != "windows" {
+		for name, want := range map[string]fs.FileMode{".": 0o700, fileName: 0o600, lockName: 0o600} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: %v, %v", name, info.Mode(), err)
+			}
+		}
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{newFileName, lockName} {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+	again := openTest(t, dir)
+	if again.ArchiveID() != id || id == "" {
+		t.Errorf("archive id %q became %q", id, again.ArchiveID())
+	}
+	load(t, again, call.Key{Source: "crm", ID: "1"})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	tests := map[string]struct {
+		prepare func(t *testing.T, dir string)
+		want    string
+	}{
+		"empty file": {func(t *testing.T, dir string) { put(t, filepath.Join(dir, fileName), "") }, "damaged: it is empty"},
+		"empty file beside recordings": {func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, fileName), "")
+			put(t, filepath.Join(dir, recordings, "crm", "a.mp3"), "audio")
+		}, "damaged: it is empty"},
+		"no header": {func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, fileName), strings.Repeat("\x00", 1<<16))
+		}, "damaged: it has no valid header"},
+		"text": {func(t *testing.T, dir string) { put(t, filepath.Join(dir, fileName), "hello") }, "damaged: it has no valid header"},
+		"missing beside recordings": {func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, recordings, "crm", "a.mp3"), "audio")
+		}, "archive.db is missing although"},
+		"cut off": {func(t *testing.T, dir string) {
+			fillArchive(t, dir)
+			if err := os.Truncate(filepath.Join(dir, fileName), 3*int64(os.Getpagesize())); err != nil {
+				t.Fatal(err)
+			}
+		}, "it was cut off"},
+		"folder": {func(t *testing.T, dir string) {
+			if err := os.Mkdir(filepath.Join(dir, fileName), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a regular file"},
+		"symbolic link": {func(t *testing.T, dir string) {
+			other := filepath.Join(t.TempDir(), "other.db")
+			put(t, other, "")
+			link(t, other, filepath.Join(dir, fileName))
+		}, "not a regular file"},
+		"other database": {func(t *testing.T, dir string) {
+			db, err := bolt.Open(filepath.Join(dir, fileName), 0o600, boltOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("other")); return err })
+			if err := errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}, "not an archive of callsyncd"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			test.prepare(t, dir)
+			before, _ := os.ReadFile(filepath.Join(dir, fileName))
+			s, err := Open(dir, Options{})
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if after, _ := os.ReadFile(filepath.Join(dir, fileName)); string(after) != string(before) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestOpenRefusesLinkedFolder(t *testing.T) {
+	dir := t.TempDir()
+	linked := filepath.Join(t.TempDir(), "linked")
+	link(t, dir, linked)
+	for _, path := range []string{linked, linked + string(filepath.Separator)} {
+		if _, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// A first header page that was torn is what the second one is for.
+func TestOpenWithOneHeader(t *testing.T) {
+	dir := t.TempDir()
+	fillArchive(t, dir)
+	file, err := os.OpenFile(filepath.Join(dir, fileName), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteAt(make([]byte, metaBytes), pageHeaderBytes)
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, dir)
+}
+
+func TestOpenAfterUnfinishedCreation(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, recordings, recordingTmp), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, recordings, recordingTmp, "half"), "aud")
+	put(t, filepath.Join(dir, newFileName), "")
+	openTest(t, dir)
+}
+
+func TestOpenTwice(t *testing.T) {
+	dir := tempDir(t)
+	if _, _, ok := Holder(dir); ok {
+		t.Error("held before it exists")
+	}
+	s := openTest(t, dir)
+	if err := s.SetAddress("127.0.0.1:7411"); err != nil {
+		t.Fatal(err)
+	}
+	if pid, address, ok := Holder(dir); pid != os.Getpid() || address != "127.0.0.1:7411" || !ok {
+		t.Errorf("holder %d at %q, %v", pid, address, ok)
+	}
+	started := time.Now()
+	_, err := Open(dir, Options{})
+	if hold, ok := errors.AsType[*call.HoldError](err); !ok || hold.PID != os.Getpid() || !errors.Is(err, call.ErrLocked) {
+		t.Errorf("second open: %v", err)
+	}
+	if took := time.Since(started); took > 3*time.Second {
+		t.Errorf("second open took %s", took)
+	}
+	var info struct {
+		PID       int       `json:"pid"`
+		StartedAt time.Time `json:"started_at"`
+		Address   string    `json:"address"`
+	}
+	body, err := os.ReadFile(filepath.Join(dir, lockName))
+	if err := errors.Join(err, json.Unmarshal(body, &info)); err != nil || info.PID != os.Getpid() || info.StartedAt.IsZero() {
+		t.Errorf("lock file %s: %v", body, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, lockName), string(body))
+	if _, _, ok := Holder(dir); ok {
+		t.Error("held after Close")
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	dir := t.TempDir()
+	db, err := bolt.Open(filepath.Join(dir, fileName), 0o600, boltOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var done []string
+	step := func(name string, err error) migration {
+		return func(tx *bolt.Tx) error {
+			done = append(done, name)
+			return errors.Join(tx.Bucket(bucketMeta).Put([]byte(name), []byte{1}), err)
+		}
+	}
+	check := func(want, wantErr string, wantVersion int, steps ...migration) {
+		t.Helper()
+		done = nil
+		err := migrate(db, steps)
+		if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
+			t.Errorf("got %v, want %q", err, wantErr)
+		}
+		if got := strings.Join(done, " "); got != want {
+			t.Errorf("ran %q, want %q", got, want)
+		}
+		if version, err := schemaVersion(db); err != nil || version != wantVersion {
+			t.Errorf("version %d, %v, want %d", version, err, wantVersion)
+		}
+	}
+	check("one", "", 1, step("one", nil))
+	check("", "", 1, step("one", nil))
+	check("two three", "to schema version 3: torn", 2, step("one", nil), step("two", nil), step("three", errors.New("torn")))
+	check("three", "", 3, step("one", nil), step("two", nil), step("three", nil))
+	check("", "use a newer callsyncd", 3, step("one", nil))
+	_ = db.View(func(tx *bolt.Tx) error {
+		for _, name := range []string{"one", "two", "three"} {
+			if tx.Bucket(bucketMeta).Get([]byte(name)) == nil {
+				t.Errorf("%s left no trace", name)
+			}
+		}
+		return nil
+	})
+}
+
+// fillArchive makes an archive with some calls and closes it.
+func fillArchive(t *testing.T, dir string) {
+	t.Helper()
+	s, err := Open(dir, Options{Now: testClock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, write(record("crm", "1", 0)), write(record("crm", "2", 1)))
+	save(t, s, write(record("crm", "3", 2)))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err := errors.Join(err, os.WriteFile(path, []byte(content), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func link(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Symlink(from, to); err != nil {
+		t.Skip(err)
+	}
+}

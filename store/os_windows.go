@@ -1,0 +1,28 @@
+package store
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// initialMmapSize is 0 because bbolt makes the file as large as its map here.
+const initialMmapSize = 0
+
+// noSpaceErrors are the ways a system says that the disk is full.
+var noSpaceErrors = []error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL, windows.ERROR_DISK_QUOTA_EXCEEDED}
+
+func noAddressSpace(error) bool { return false }
+
+// syncFile makes a closed file's content durable.
+func syncFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+// syncFolder does nothing: Windows can not flush a folder.
+func syncFolder(string) error { return nil }

@@ -1,0 +1,275 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+// Known returns what is remembered of those calls of a source that are stored.
+func (s *Store) Known(ctx context.Context, source call.SourceID, ids []call.ID) (map[call.ID]call.Known, error) {
+	known := make(map[call.ID]call.Known, len(ids))
+	for some := range slices.Chunk(ids, rowsPerView) {
+		err := s.view(ctx, func(tx *bolt.Tx) error {
+			calls := tx.Bucket(bucketCalls)
+			for _, id := range some {
+				key, err := callKey(call.Key{Source: source, ID: id})
+				if err != nil {
+					continue // it can not be stored, so it is not known
+				}
+				b := calls.Get(key)
+				if b == nil {
+					continue
+				}
+				if known[id], err = decodeKnown(b); err != nil {
+					return fmt.Errorf("call %.64q: %w", id, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look up calls of source %s: %w", source, err)
+		}
+	}
+	return known, nil
+}
+
+// Load returns a call with its transcript; call.ErrNotFound when there is none.
+func (s *Store) Load(ctx context.Context, key call.Key) (call.Record, error) {
+	return s.load(ctx, key, loadFull)
+}
+
+// LoadLight returns a call without its transcript; call.ErrNotFound when there is none.
+func (s *Store) LoadLight(ctx context.Context, key call.Key) (call.Record, error) {
+	return s.load(ctx, key, loadRecord)
+}
+
+func (s *Store) load(ctx context.Context, key call.Key, from func(*bolt.Tx, call.Key, []byte) (call.Record, error)) (r call.Record, err error) {
+	b, err := callKey(key)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", call.ErrNotFound, err)
+	} else {
+		err = s.view(ctx, func(tx *bolt.Tx) error {
+			r, err = from(tx, key, b)
+			return err
+		})
+	}
+	if err != nil {
+		return call.Record{}, fmt.Errorf("load call %.128q: %w", key, err)
+	}
+	return r, nil
+}
+
+// loadRecord reads a call without its transcript. The zero record goes with an error.
+func loadRecord(tx *bolt.Tx, key call.Key, callKey []byte) (call.Record, error) {
+	r, _, err := loadStored(tx, key, callKey)
+	return r, err
+}
+
+func loadStored(tx *bolt.Tx, key call.Key, callKey []byte) (call.Record, refs, error) {
+	b := tx.Bucket(bucketCalls).Get(callKey)
+	if b == nil {
+		return call.Record{}, refs{}, call.ErrNotFound
+	}
+	return decodeRecord(key, b)
+}
+
+// loadFull reads a call with its transcript.
+func loadFull(tx *bolt.Tx, key call.Key, callKey []byte) (call.Record, error) {
+	r, refs, err := loadStored(tx, key, callKey)
+	if err != nil {
+		return call.Record{}, err
+	}
+	if refs.digest != nil {
+		if r.Call.Transcript, err = loadTranscript(tx, callKey, &refs); err != nil {
+			return call.Record{}, err
+		}
+	}
+	return r, nil
+}
+
+func loadTranscript(tx *bolt.Tx, callKey []byte, refs *refs) ([]call.Turn, error) {
+	var body []byte
+	if refs.transcript == ownTranscript {
+		b, err := unpack(tx.Bucket(bucketTranscripts).Get(callKey))
+		if err != nil {
+			return nil, fmt.Errorf("decode transcript: %w", err)
+		}
+		body = b
+	} else {
+		v, err := decodeVersion(tx.Bucket(bucketVersions).Get(seqKey(refs.transcript)))
+		if err != nil {
+			return nil, err
+		}
+		body = v.transcript
+	}
+	return decodeTranscript(body, refs.digest)
+}
+
+// Documents returns the newest known documents of a call; call.ErrNotFound
+// when there is no such call.
+func (s *Store) Documents(ctx context.Context, key call.Key) (call.Documents, error) {
+	versions, err := s.Versions(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return versions[len(versions)-1].Documents, nil
+}
+
+// Versions returns every observed version of a call, oldest first, each with
+// all documents known at its time; call.ErrNotFound when there is no such call.
+func (s *Store) Versions(ctx context.Context, key call.Key) ([]call.Version, error) {
+	b, err := callKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("load versions of %.128q: %w: %w", key, call.ErrNotFound, err)
+	}
+	var rows [][]byte
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		_, refs, err := loadStored(tx, key, b)
+		for _, seq := range refs.versions {
+			rows = append(rows, bytes.Clone(tx.Bucket(bucketVersions).Get(seqKey(seq))))
+		}
+		return err
+	})
+	var versions []call.Version
+	if err == nil {
+		versions, err = mergeVersions(b, rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load versions of %.128q: %w", key, err)
+	}
+	return versions, nil
+}
+
+// mergeVersions decodes the rows of all versions of a call and completes each
+// with the documents that had not changed.
+func mergeVersions(callKey []byte, rows [][]byte) ([]call.Version, error) {
+	versions := make([]call.Version, 0, len(rows))
+	all := call.Documents{}
+	for i, row := range rows {
+		v, err := decodeVersion(row)
+		if err == nil {
+			err = v.belongs(callKey, i+1)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("version %d: %w", i+1, err)
+		}
+		maps.Copy(all, v.documents)
+		versions = append(versions, call.Version{Number: v.number, ObservedAt: v.observedAt, Fingerprint: v.fingerprint, Documents: maps.Clone(all)})
+	}
+	return versions, nil
+}
+
+// Checkpoint returns what a source saved to resume; the zero value when it
+// saved nothing.
+func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.Checkpoint, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketCheckpoints).Get([]byte(source))
+		if b == nil {
+			return nil
+		}
+		return json.Unmarshal(b, &cp)
+	})
+	if err != nil {
+		return call.Checkpoint{}, fmt.Errorf("load checkpoint of source %s: %w", source, err)
+	}
+	return cp, nil
+}
+
+// Budget returns what was last saved as the budget of a source; nil when
+// nothing was.
+func (s *Store) Budget(ctx context.Context, source call.SourceID) (budget json.RawMessage, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		budget = bytes.Clone(tx.Bucket(bucketBudgets).Get([]byte(source)))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load budget of source %s: %w", source, err)
+	}
+	return budget, nil
+}
+
+// Counts returns the running totals of a source, or of all sources together
+// when source is empty. The maps have an entry for every part.
+func (s *Store) Counts(ctx context.Context, source call.SourceID) (counts call.Counts, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		if source == "" {
+			counts, err = totalCounts(tx, sourcesOf(tx))
+		} else {
+			counts, err = loadCounts(tx, source)
+		}
+		return err
+	})
+	if err != nil {
+		return call.Counts{}, fmt.Errorf("count calls: %w", err)
+	}
+	return counts, nil
+}
+
+func totalCounts(tx *bolt.Tx, sources []call.SourceID) (call.Counts, error) {
+	total := newCounts()
+	for _, source := range sources {
+		counts, err := loadCounts(tx, source)
+		if err != nil {
+			return call.Counts{}, err
+		}
+		addCounts(&total, counts)
+	}
+	return total, nil
+}
+
+// Each calls fn for every call of a source, or of all when source is empty, in
+// key order, without transcripts. fn may take its time and may use the store.
+// It ends at fn's first error, which it returns.
+func (s *Store) Each(ctx context.Context, source call.SourceID, fn func(call.Record) error) error {
+	var records []call.Record
+	return s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{
+		row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
+			key, err := parseCallKey(k)
+			if err != nil {
+				return false, err
+			}
+			r, _, err := decodeRecord(key, v)
+			if err != nil {
+				return false, fmt.Errorf("call %.128q: %w", key, err)
+			}
+			records = append(records, r)
+			return true, nil
+		},
+		flush: func() error { return deliver(&records, fn) },
+	})
+}
+
+// Keys is Each for the keys alone.
+func (s *Store) Keys(ctx context.Context, source call.SourceID, fn func(call.Key) error) error {
+	var keys []call.Key
+	return s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{
+		row: func(_ *bolt.Tx, k, _ []byte) (bool, error) {
+			key, err := parseCallKey(k)
+			if err != nil {
+				return false, err
+			}
+			keys = append(keys, key)
+			return true, nil
+		},
+		flush: func() error { return deliver(&keys, fn) },
+	})
+}
+
+// deliver hands rows over and forgets them.
+func deliver[T any](rows *[]T, fn func(T) error) error {
+	for _, row := range *rows {
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+	*rows = (*rows)[:0]
+	return nil
+}

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"callsyncd/call"
+)
+
+// storedCall is call.Call as kept in the calls bucket: absent fields are left
+// out, and what is kept elsewhere (key, transcript, part states, metadata) is
+// not repeated. The two types convert into each other, so a new field of
+// call.Call does not compile until it has a place here.
+type storedCall struct {
+	Key                  call.Key        `json:"-"`
+	Source               call.SourceID   `json:"-"`
+	Provider             string          `json:"provider,omitzero"`
+	ID                   call.ID         `json:"-"`
+	Direction            *call.Direction `json:"direction,omitzero"`
+	Status               *call.Status    `json:"status,omitzero"`
+	Outcome              *string         `json:"outcome,omitzero"`
+	Phone                *string         `json:"phone,omitzero"`
+	FromNumber           *string         `json:"from,omitzero"`
+	ToNumber             *string         `json:"to,omitzero"`
+	AgentID              *string         `json:"agent_id,omitzero"`
+	AgentName            *string         `json:"agent,omitzero"`
+	UserID               *string         `json:"user_id,omitzero"`
+	ContactID            *string         `json:"contact_id,omitzero"`
+	ContactName          *string         `json:"contact,omitzero"`
+	ContactEmail         *string         `json:"email,omitzero"`
+	CampaignID           *string         `json:"campaign_id,omitzero"`
+	CampaignName         *string         `json:"campaign,omitzero"`
+	StartedAt            *time.Time      `json:"started,omitzero"`
+	StartedAtApproximate bool            `json:"approximate,omitzero"`
+	EndedAt              *time.Time      `json:"ended,omitzero"`
+	CreatedAt            *time.Time      `json:"created,omitzero"`
+	UpdatedAt            *time.Time      `json:"updated,omitzero"`
+	DurationSeconds      *float64        `json:"seconds,omitzero"`
+	Cost                 *float64        `json:"cost,omitzero"`
+	CostCurrency         *string         `json:"currency,omitzero"`
+	SentimentLabel       *string         `json:"sentiment,omitzero"`
+	SentimentScore       *float64        `json:"score,omitzero"`
+	Summary              *string         `json:"summary,omitzero"`
+	Topics               []string        `json:"topics,omitzero"`
+	Note                 *string         `json:"note,omitzero"`
+	Transcript           []call.Turn     `json:"-"`
+	Recording            *call.Recording `json:"recording,omitzero"`
+	Parts                call.PartStates `json:"-"`
+	Settled              bool            `json:"-"`
+	Version              int             `json:"-"`
+	FirstSeenAt          time.Time       `json:"first_seen,omitzero"`
+	ChangedAt            time.Time       `json:"changed,omitzero"`
+	DeletedUpstreamAt    *time.Time      `json:"deleted,omitzero"`
+	Metadata             json.RawMessage `json:"-"`
+}
+
+type storedRecord struct {
+	Call           storedCall        `json:"call"`
+	Parts          call.Parts        `json:"parts"`
+	Fingerprints   map[string]string `json:"fingerprints,omitzero"`
+	TranscriptFrom string            `json:"transcript_from,omitzero"`
+}
+
+// recordFormat begins every value of the calls bucket.
+const recordFormat = 1
+
+// refs say where the bulk of a call is.
+type refs struct {
+	// versions are the keys of the call's rows in the versions bucket, in
+	// order. Their number is the call's version.
+	versions []uint64
+	// transcript is the key of the version whose row holds the turns too;
+	// ownTranscript when they have a row in the transcripts bucket.
+	transcript uint64
+	// digest tells transcripts apart; nil when there is none.
+	digest []byte
+}
+
+// ownTranscript is no key of the versions bucket; those count from 1.
+const ownTranscript = 0
+
+// encodeRecord encodes a record without its key and transcript. What the
+// engine asks for on every list row comes first, in front of the packed JSON.
+func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
+	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom})
+	if err != nil {
+		return nil, fmt.Errorf("encode call: %w", err)
+	}
+	pending := byte(0)
+	if r.Parts.Recording.State == call.Pending {
+		pending = 1
+	}
+	b := make([]byte, 0, len(body)+len(r.Call.Metadata)+64)
+	b = append(b, recordFormat, pending)
+	b = appendBytes(b, []byte(r.Fingerprints[call.DocumentList]))
+	b = binary.AppendUvarint(b, uint64(len(refs.versions)))
+	for _, seq := range refs.versions {
+		b = binary.AppendUvarint(b, seq)
+	}
+	b = appendBytes(b, refs.digest)
+	b = binary.AppendUvarint(b, refs.transcript)
+	b = appendBytes(b, r.Call.Metadata)
+	return pack(b, body), nil
+}
+
+// decodeKnown decodes only what decides whether a listed call is news.
+func decodeKnown(b []byte) (call.Known, error) {
+	known, _, err := cutKnown(b)
+	if err != nil {
+		return call.Known{}, fmt.Errorf("decode call: %w", err)
+	}
+	return known, nil
+}
+
+func cutKnown(b []byte) (known call.Known, rest []byte, err error) {
+	if len(b) < 2 || b[0] != recordFormat || b[1] > 1 {
+		return call.Known{}, nil, fmt.Errorf("%w: unknown record format", call.ErrCorrupt)
+	}
+	list, rest, err := cutBytes(b[2:])
+	if err != nil {
+		return call.Known{}, nil, err
+	}
+	return call.Known{ListFingerprint: string(list), RecordingPending: b[1] == 1}, rest, nil
+}
+
+func cutRefs(b []byte) (r refs, rest []byte, err error) {
+	count, b, err := cutUvarint(b)
+	if err != nil {
+		return r, nil, err
+	}
+	for range count {
+		var seq uint64
+		if seq, b, err = cutUvarint(b); err != nil {
+			return r, nil, err
+		}
+		r.versions = append(r.versions, seq)
+	}
+	digest, b, err := cutBytes(b)
+	if err != nil {
+		return r, nil, err
+	}
+	if len(digest) > 0 {
+		r.digest = bytes.Clone(digest)
+	}
+	r.transcript, b, err = cutUvarint(b)
+	return r, b, err
+}
+
+// decodeRecord decodes the record of a key, without its transcript. Nothing of
+// the result refers to b.
+func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) {
+	defer func() {
+		if err != nil {
+			r, err = call.Record{}, fmt.Errorf("decode call: %w", err)
+		}
+	}()
+	if _, b, err = cutKnown(b); err != nil {
+		return r, refs, err
+	}
+	if refs, b, err = cutRefs(b); err != nil {
+		return r, refs, err
+	}
+	metadata, b, err := cutBytes(b)
+	if err != nil {
+		return r, refs, err
+	}
+	body, err := unpack(b)
+	if err != nil {
+		return r, refs, err
+	}
+	var stored storedRecord
+	if err := json.Unmarshal(body, &stored); err != nil {
+		return r, refs, fmt.Errorf("%w: %w", call.ErrCorrupt, err)
+	}
+	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom}
+	r.Call.Key, r.Call.Source, r.Call.ID = key, key.Source, key.ID
+	r.Call.Version = len(refs.versions)
+	if len(metadata) > 0 {
+		r.Call.Metadata = bytes.Clone(metadata)
+	}
+	r.Mirror()
+	return r, refs, nil
+}
+
+// encodeTranscript returns the turns as JSON and the digest of that; nil for none.
+func encodeTranscript(turns []call.Turn) (body, digest []byte, err error) {
+	if len(turns) == 0 {
+		return nil, nil, nil
+	}
+	body, err = json.Marshal(turns)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode transcript: %w", err)
+	}
+	return body, digestOf(body), nil
+}
+
+func digestOf(transcript []byte) []byte {
+	sum := sha256.Sum256(transcript)
+	return sum[:16]
+}
+
+// decodeTranscript decodes what encodeTranscript made.
+func decodeTranscript(body, digest []byte) ([]call.Turn, error) {
+	if !bytes.Equal(digestOf(body), digest) {
+		return nil, fmt.Errorf("decode transcript: %w: it is not the one that was stored", call.ErrCorrupt)
+	}
+	var turns []call.Turn
+	if err := json.Unmarshal(body, &turns); err != nil {
+		return nil, fmt.Errorf("decode transcript: %w: %w", call.ErrCorrupt, err)
+	}
+	return turns, nil
+}

@@ -1,0 +1,313 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callsyncd/call"
+)
+
+// Batch and Due are the engine's words for what goes in and what is to be done.
+type (
+	Batch = call.Batch
+	Due   = call.Due
+)
+
+// Save commits a batch in one transaction: either all of it is stored when
+// Save returns, or nothing. A batch that changes nothing does not touch the
+// file.
+//
+// Of each record the store itself sets Key, Source and ID agreeing with Key,
+// the mirrored part states, Version, FirstSeenAt and ChangedAt. A record
+// without transcript has none afterwards. An acknowledged loss stays
+// acknowledged as long as the part stays lost. The first write of a call needs
+// documents.
+//
+// When the disk is full the error says so and nothing was stored; Save works
+// again once there is room. After any other failure of the disk the store
+// refuses all further writes, because it cannot know what was stored; reading
+// goes on. A restart brings certainty.
+func (s *Store) Save(ctx context.Context, b call.Batch) error {
+	if len(b.Writes) == 0 && b.Checkpoint == nil && b.Budget == nil {
+		return nil
+	}
+	err := checkSource(b.Source)
+	if err == nil {
+		err = s.update(ctx, func(w *writer) error { return w.batch(&b) })
+	}
+	if err != nil {
+		return fmt.Errorf("save source %s: %w", b.Source, err)
+	}
+	return nil
+}
+
+// writer is one write transaction.
+type writer struct {
+	tx    *bolt.Tx
+	now   time.Time
+	dirty bool   // something was written
+	seq   uint64 // last feed entry appended; 0 when none was
+}
+
+// update runs fn in a write transaction and commits what it wrote.
+func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	if s.poisoned != nil {
+		return s.poisoned
+	}
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	w := &writer{tx: tx, now: s.now().UTC().Round(0)}
+	if err := fn(w); err != nil || !w.dirty {
+		return errors.Join(err, tx.Rollback())
+	}
+	id := tx.ID()
+	if err := tx.Commit(); err != nil {
+		return s.commitFailed(id, err)
+	}
+	if w.seq != 0 {
+		s.seq.Store(w.seq)
+		s.announce()
+	}
+	return nil
+}
+
+// commitFailed tells a full disk, after which nothing has changed, from a
+// commit that may or may not have reached the disk.
+func (s *Store) commitFailed(id int, err error) error {
+	visible := true
+	if viewErr := s.db.View(func(tx *bolt.Tx) error { visible = tx.ID() >= id; return nil }); viewErr != nil {
+		err = errors.Join(err, viewErr)
+	}
+	if !visible && noSpace(err) {
+		return fmt.Errorf("the disk is full: %w", err)
+	}
+	s.poisoned = fmt.Errorf("a commit ended in doubt, no more is written until callsyncd is restarted: %w", err)
+	s.log.Error("archive no longer accepts writes", "err", err)
+	return s.poisoned
+}
+
+// noSpace recognises a full disk, also where bbolt passes only its text on.
+func noSpace(err error) bool {
+	for _, full := range noSpaceErrors {
+		if errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *writer) batch(b *call.Batch) error {
+	counts, err := loadCounts(w.tx, b.Source)
+	if err != nil {
+		return err
+	}
+	for i := range b.Writes {
+		write := &b.Writes[i]
+		if source := write.Record.Call.Key.Source; source != b.Source {
+			return fmt.Errorf("call %.64q belongs to source %q", write.Record.Call.Key.ID, source)
+		}
+		if err := w.call(write.Record, write.Documents, write.Kind, &counts); err != nil {
+			return fmt.Errorf("call %.64q: %w", write.Record.Call.Key.ID, err)
+		}
+	}
+	if len(b.Writes) > 0 {
+		if err := w.counts(b.Source, counts); err != nil {
+			return err
+		}
+	}
+	if b.Checkpoint != nil {
+		body, err := json.Marshal(b.Checkpoint)
+		if err != nil {
+			return fmt.Errorf("encode checkpoint: %w", err)
+		}
+		if err := w.put(bucketCheckpoints, []byte(b.Source), body); err != nil {
+			return err
+		}
+	}
+	if b.Budget != nil {
+		return w.put(bucketBudgets, []byte(b.Source), b.Budget)
+	}
+	return nil
+}
+
+// call is the only way call content gets into the file. It keeps counters,
+// queues, gaps and the time index in step with the record.
+func (w *writer) call(r call.Record, docs call.Documents, kind call.ChangeKind, counts *call.Counts) error {
+	c := &r.Call
+	c.Source, c.ID = c.Key.Source, c.Key.ID
+	key, err := callKey(c.Key)
+	if err != nil {
+		return err
+	}
+	old, refs, err := loadStored(w.tx, c.Key, key)
+	if err != nil && !errors.Is(err, call.ErrNotFound) {
+		return err
+	}
+	isNew := err != nil
+	if isNew && len(docs) == 0 {
+		return errors.New("its first write has no documents")
+	}
+	c.FirstSeenAt, c.ChangedAt = old.Call.FirstSeenAt, old.Call.ChangedAt
+	if isNew {
+		c.FirstSeenAt = w.now
+	}
+	if len(docs) > 0 {
+		c.ChangedAt = w.now
+	}
+	if err := w.bulk(key, &r, docs, &refs); err != nil {
+		return err
+	}
+	c.Version = len(refs.versions)
+	keepAcknowledged(&old.Parts, &r.Parts)
+	r.Mirror()
+	body, err := encodeRecord(&r, &refs)
+	if err != nil {
+		return err
+	}
+	if err := w.put(bucketCalls, key, body); err != nil {
+		return err
+	}
+	entries := entriesOf(key, &r)
+	if !isNew {
+		countCall(counts, &old, -1)
+		if err := w.unlist(entriesOf(key, &old), entries); err != nil {
+			return err
+		}
+	}
+	countCall(counts, &r, 1)
+	for _, e := range entries {
+		if err := w.put(e.bucket, e.key, e.value); err != nil {
+			return err
+		}
+	}
+	if kind == "" {
+		return nil
+	}
+	return w.change(key, kind)
+}
+
+// keepAcknowledged carries acknowledgements over to a write that was made from
+// an older reading of the call.
+func keepAcknowledged(old, next *call.Parts) {
+	for _, name := range call.PartNames {
+		had, part := old.Of(name), next.Of(name)
+		if part.State == call.Lost && had.State == call.Lost && part.Acknowledged == nil {
+			part.Acknowledged = had.Acknowledged
+		}
+	}
+}
+
+// unlist removes the derived rows that are no longer implied.
+func (w *writer) unlist(old, next []entry) error {
+	for _, o := range old {
+		gone := true
+		for _, n := range next {
+			gone = gone && !(bytes.Equal(o.bucket, n.bucket) && bytes.Equal(o.key, n.key))
+		}
+		if gone {
+			if err := w.delete(o.bucket, o.key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bulk appends a version when there are documents, stores the transcript when
+// it is not the stored one, and notes in refs where they are.
+func (w *writer) bulk(key []byte, r *call.Record, docs call.Documents, refs *refs) error {
+	transcript, digest, err := encodeTranscript(r.Call.Transcript)
+	if err != nil {
+		return err
+	}
+	sameTranscript := bytes.Equal(digest, refs.digest)
+	ownRow := false
+	switch {
+	case len(docs) > 0:
+		v := storedVersion{key, len(refs.versions) + 1, w.now, fingerprintOf(r.Fingerprints), docs, nil}
+		if !sameTranscript {
+			v.transcript = transcript
+		}
+		seq, err := w.append(bucketVersions, v.encode())
+		if err != nil {
+			return err
+		}
+		refs.versions = append(refs.versions, seq)
+		if !sameTranscript {
+			refs.transcript = seq
+		}
+	case !sameTranscript:
+		ownRow, refs.transcript = len(digest) > 0, ownTranscript
+	}
+	if sameTranscript {
+		return nil
+	}
+	if refs.digest = digest; digest == nil {
+		refs.transcript = ownTranscript
+	}
+	if ownRow {
+		return w.put(bucketTranscripts, key, pack(nil, transcript))
+	}
+	return w.delete(bucketTranscripts, key)
+}
+
+// change appends an entry to the feed.
+func (w *writer) change(callKey []byte, kind call.ChangeKind) error {
+	seq, err := w.append(bucketChanges, encodeChange(w.now, kind, callKey))
+	w.seq = seq
+	return err
+}
+
+// append adds a row at the end of a numbered bucket. Such a bucket is never
+// written in the middle, so its pages may be full.
+func (w *writer) append(bucket, value []byte) (seq uint64, err error) {
+	b := w.tx.Bucket(bucket)
+	b.FillPercent = 1
+	if seq, err = b.NextSequence(); err != nil {
+		return 0, err
+	}
+	w.dirty = true
+	return seq, b.Put(seqKey(seq), value)
+}
+
+func (w *writer) counts(source call.SourceID, counts call.Counts) error {
+	body, err := json.Marshal(counts)
+	if err != nil {
+		return fmt.Errorf("encode counters: %w", err)
+	}
+	return w.put(bucketCounts, []byte(source), body)
+}
+
+// put stores a value unless it is there already.
+func (w *writer) put(bucket, key, value []byte) error {
+	b := w.tx.Bucket(bucket)
+	if bytes.Equal(b.Get(key), value) && len(value) > 0 {
+		return nil
+	}
+	w.dirty = true
+	return b.Put(key, value)
+}
+
+// delete removes a key if it is there.
+func (w *writer) delete(bucket, key []byte) error {
+	b := w.tx.Bucket(bucket)
+	if b.Get(key) == nil {
+		return nil
+	}
+	w.dirty = true
+	return b.Delete(key)
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"callsyncd/call"
+)
+
+// versionFormat begins every value of the versions bucket.
+const versionFormat = 1
+
+// storedVersion is one row of the versions bucket: what changed with a version
+// of a call.
+type storedVersion struct {
+	callKey     []byte
+	number      int
+	observedAt  time.Time
+	fingerprint string
+	documents   call.Documents
+	// transcript, when not empty, is what encodeTranscript made. It is packed
+	// together with the documents it was taken from, which costs next to
+	// nothing: its words are in there already.
+	transcript []byte
+}
+
+// encode writes the header with the SHA-256 of the documents, and then
+// documents and transcript packed.
+func (v *storedVersion) encode() []byte {
+	payload := encodeDocuments(v.documents)
+	sum := sha256.Sum256(payload)
+	b := appendTime([]byte{versionFormat}, v.observedAt)
+	b = append(b, sum[:]...)
+	b = appendBytes(b, []byte(v.fingerprint))
+	b = appendBytes(b, v.callKey)
+	b = binary.AppendUvarint(b, uint64(v.number))
+	b = binary.AppendUvarint(b, uint64(len(payload)))
+	return pack(b, append(payload, v.transcript...))
+}
+
+// decodeVersion decodes a version and compares its documents with their hash.
+func decodeVersion(b []byte) (v storedVersion, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("decode version: %w", err)
+		}
+	}()
+	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat {
+		return v, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
+	}
+	if v.observedAt, b, err = cutTime(b[1:]); err != nil {
+		return v, err
+	}
+	want, b := b[:sha256.Size], b[sha256.Size:]
+	fingerprint, b, err := cutBytes(b)
+	if err != nil {
+		return v, err
+	}
+	callKey, b, err := cutBytes(b)
+	if err != nil {
+		return v, err
+	}
+	number, b, err := cutUvarint(b)
+	if err != nil {
+		return v, err
+	}
+	size, b, err := cutUvarint(b)
+	if err != nil {
+		return v, err
+	}
+	payload, err := unpack(b)
+	if err != nil {
+		return v, err
+	}
+	if size > uint64(len(payload)) {
+		return v, fmt.Errorf("%w: %d of %d bytes", call.ErrCorrupt, len(payload), size)
+	}
+	if got := sha256.Sum256(payload[:size]); !bytes.Equal(got[:], want) {
+		return v, fmt.Errorf("%w: the documents have hash %s, want %s", call.ErrCorrupt, hex.EncodeToString(got[:]), hex.EncodeToString(want))
+	}
+	v.fingerprint, v.callKey, v.number, v.transcript = string(fingerprint), bytes.Clone(callKey), int(number), payload[size:]
+	v.documents, err = decodeDocuments(payload[:size])
+	return v, err
+}
+
+// belongs tells whether a row is the version of that number of that call.
+func (v *storedVersion) belongs(callKey []byte, number int) error {
+	if v.number != number || !bytes.Equal(v.callKey, callKey) {
+		return fmt.Errorf("%w: the row holds version %d of call %x", call.ErrCorrupt, v.number, v.callKey)
+	}
+	return nil
+}
+
+// encodeDocuments keeps every byte of the bodies, which JSON inside JSON would not.
+func encodeDocuments(docs call.Documents) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(docs)))
+	for _, name := range slices.Sorted(maps.Keys(docs)) {
+		doc := docs[name]
+		b = appendBytes(b, []byte(name))
+		b = binary.AppendUvarint(b, uint64(doc.Status))
+		b = appendTime(b, doc.FetchedAt)
+		b = appendBytes(b, doc.Body)
+	}
+	return b
+}
+
+func decodeDocuments(b []byte) (call.Documents, error) {
+	count, b, err := cutUvarint(b)
+	if err != nil {
+		return nil, err
+	}
+	docs := call.Documents{}
+	for range count {
+		var name, body []byte
+		var status uint64
+		var doc call.Document
+		if name, b, err = cutBytes(b); err != nil {
+			return nil, err
+		}
+		if status, b, err = cutUvarint(b); err != nil {
+			return nil, err
+		}
+		if doc.FetchedAt, b, err = cutTime(b); err != nil {
+			return nil, err
+		}
+		if body, b, err = cutBytes(b); err != nil {
+			return nil, err
+		}
+		if len(body) > 0 {
+			doc.Body = bytes.Clone(body)
+		}
+		doc.Status = int(status)
+		docs[string(name)] = doc
+	}
+	if uint64(len(docs)) != count || len(b) != 0 {
+		return nil, fmt.Errorf("%w: documents repeated or followed by %d bytes", call.ErrCorrupt, len(b))
+	}
+	return docs, nil
+}
+
+// fingerprintOf sums up the fingerprints of all documents of a call.
+func fingerprintOf(fingerprints map[string]string) string {
+	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(fingerprints)) {
+		b = appendBytes(b, []byte(name))
+		b = appendBytes(b, []byte(fingerprints[name]))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,106 @@
+package download
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"callsyncd/call"
+)
+
+const (
+	minRetryAfter = time.Second
+	maxRetryAfter = time.Hour
+)
+
+// StatusError is an answer of the recording host other than the recording. It
+// wraps call.ErrExpired when the URL is of no use any more, call.ErrTransient
+// when another try later may help, and call.ErrCorrupt when a success has no
+// whole recording in it.
+type StatusError struct {
+	Host   string
+	Status int
+	// RetryAfter is the delay the host asked for, between a second and an hour;
+	// 0 when it gave none.
+	RetryAfter time.Duration
+	kind       error
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("download from %s: status %d: %v", e.Host, e.Status, e.kind)
+}
+
+func (e *StatusError) Unwrap() error { return e.kind }
+
+// statusError turns an answer other than 200 into an error.
+func statusError(response *http.Response, now time.Time) *StatusError {
+	e := &StatusError{Host: response.Request.URL.Host, Status: response.StatusCode, kind: call.ErrTransient}
+	switch status := response.StatusCode; {
+	case status < http.StatusMultipleChoices:
+		e.kind = call.ErrCorrupt
+	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden,
+		status == http.StatusNotFound, status == http.StatusGone:
+		e.kind = call.ErrExpired
+	default:
+		e.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"), now)
+	}
+	return e
+}
+
+// parseRetryAfter reads a delay in seconds or a date; 0 when it is neither.
+func parseRetryAfter(header string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
+		seconds = min(max(seconds, int64(minRetryAfter/time.Second)), int64(maxRetryAfter/time.Second))
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), minRetryAfter), maxRetryAfter)
+	}
+	return 0
+}
+
+// networkError describes err without its text where that may quote the URL or
+// the host's bytes. It is call.ErrRefused when an address was refused, cause
+// when the context ended, else call.ErrTransient.
+func networkError(cause error, host string, err error) error {
+	var opErr *net.OpError
+	if errors.Is(err, call.ErrRefused) && errors.As(err, &opErr) {
+		return fmt.Errorf("download from %s: %w", host, opErr.Err)
+	}
+	if cause != nil {
+		return fmt.Errorf("download from %s: %w", host, cause)
+	}
+	return fmt.Errorf("download from %s: %w: %w", host, describe(err), call.ErrTransient)
+}
+
+// describe finds the part of a network error that is safe to show.
+func describe(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.ErrUnexpectedEOF
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New("resolve name: " + dns.Err)
+	}
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return certificate
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return errors.New("timed out")
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return alert
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("connection closed")
+	}
+	return errors.New("connection or answer broken")
+}

@@ -1,0 +1,377 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"callsyncd/call"
+)
+
+func (g *paging) firstPage() int {
+	if g.First != nil {
+		return *g.First
+	}
+	if g.Kind == pagingKind(call.PagingPage) {
+		return 1
+	}
+	return 0
+}
+
+// List reads one page of the vendor's list. A cursor or URL in the request's
+// position must come from an earlier page; for page and offset paging the
+// caller counts, and zero means the first page.
+func (p *Provider) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
+	const op = "list calls"
+	l := &p.d.spec.List
+	out, err := p.pageRequest(&l.request, l.Paging, req, l.Window)
+	if err != nil {
+		return call.Page{}, &Error{Op: op, Source: p.source, Err: err}
+	}
+	r, err := p.ask(ctx, op, out, nil)
+	if err != nil {
+		return call.Page{}, err
+	}
+	content, rows, err := p.rows(ctx, op, r, l.Items)
+	if err != nil {
+		return call.Page{}, err
+	}
+	page := call.Page{FetchedAt: r.fetchedAt, Items: make([]call.Item, 0, len(rows))}
+	for i, row := range rows {
+		item, err := p.item(ctx, row)
+		if err != nil {
+			return call.Page{}, p.corrupt(op, fmt.Sprintf("call %d of the page: %v", i+1, err))
+		}
+		page.Items = append(page.Items, item)
+	}
+	return page, p.follow(ctx, op, l.Paging, content.value, out.url, &page)
+}
+
+func (p *Provider) corrupt(op, message string) *Error {
+	return &Error{Op: op, Source: p.source, Message: p.clean(message), Err: call.ErrCorrupt}
+}
+
+// pageRequest builds the request for one page.
+func (p *Provider) pageRequest(r *request, g *paging, req call.ListRequest, w *window) (outgoing, error) {
+	params := map[string]any{}
+	if w != nil && req.Window != nil {
+		w.params(params, *req.Window)
+	}
+	if g == nil {
+		return p.build(r, "", params)
+	}
+	if g.Kind == pagingKind(call.PagingURL) && req.Position.Cursor != "" {
+		return p.nextURL(r, req.Position.Cursor)
+	}
+	if g.Size != "" {
+		params[g.Size] = req.Size
+		if req.Size <= 0 {
+			params[g.Size] = g.Rows
+		}
+	}
+	switch call.Paging(g.Kind) {
+	case call.PagingPage:
+		params[g.Position] = req.Position.Page
+		if req.Position.Page == 0 {
+			params[g.Position] = g.firstPage()
+		}
+	case call.PagingOffset:
+		params[g.Position] = req.Position.Offset
+	case call.PagingCursor:
+		if req.Position.Cursor != "" {
+			params[g.Position] = req.Position.Cursor
+		}
+	}
+	return p.build(r, "", params)
+}
+
+// nextURL asks for the page whose path and query an earlier page gave.
+func (p *Provider) nextURL(r *request, cursor string) (outgoing, error) {
+	u, err := url.Parse(p.base.Scheme + "://" + p.base.Host + cursor)
+	if err != nil || !strings.HasPrefix(cursor, "/") || origin(u) != origin(p.base) {
+		return outgoing{}, fmt.Errorf("%w: next page is not at the API's own address", call.ErrRefused)
+	}
+	out, err := p.build(r, "", nil)
+	out.url = u.String()
+	return out, err
+}
+
+// params writes the bounds of a window in the vendor's way, wide rather than narrow.
+func (w *window) params(params map[string]any, bounds call.Window) {
+	if w.From != "" && !bounds.From.IsZero() {
+		params[w.From] = w.format(bounds.From)
+	}
+	if w.To != "" && !bounds.To.IsZero() {
+		step := time.Second
+		if w.Format == timeDate {
+			step = 24 * time.Hour
+		}
+		params[w.To] = w.format(bounds.To.Add(step - 1))
+	}
+}
+
+func (w *window) format(t time.Time) any {
+	switch t = t.UTC(); w.Format {
+	case timeDate:
+		return t.Format(time.DateOnly)
+	case timeUnix:
+		return t.Unix()
+	}
+	return t.Truncate(time.Second).Format(time.RFC3339)
+}
+
+// rows finds the array of rows in an answer. An answer without it is corrupt:
+// an empty list says so with an empty array.
+func (p *Provider) rows(ctx context.Context, op string, r reply, items *pathExpr) (content answer, rows []answer, err error) {
+	content, err = p.content(ctx, r.answer, nil)
+	if err != nil {
+		return answer{}, nil, p.corrupt(op, "answer has an unexpected shape")
+	}
+	array, err := content.at(ctx, items)
+	values, ok := array.value.([]any)
+	if err != nil || !ok {
+		if message := p.vendorMessage(r.value); message != "" {
+			return answer{}, nil, p.corrupt(op, message)
+		}
+		return answer{}, nil, p.corrupt(op, fmt.Sprintf("no array at %s of the answer", items.source))
+	}
+	var raws []json.RawMessage
+	if err := json.Unmarshal(array.raw, &raws); err != nil {
+		return answer{}, nil, p.corrupt(op, "answer is not JSON")
+	}
+	for i, value := range values {
+		rows = append(rows, answer{raw: raws[i], value: value})
+	}
+	return content, rows, nil
+}
+
+// content takes an answer out of its envelope and wrapping.
+func (p *Provider) content(ctx context.Context, a answer, unwrap *pathExpr) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	a, err := a.at(ctx, p.d.spec.Envelope)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.at(ctx, unwrap)
+}
+
+// item reads what the engine must know of one row of the list.
+func (p *Provider) item(ctx context.Context, row answer) (call.Item, error) {
+	if _, ok := row.value.(map[string]any); !ok {
+		return call.Item{}, fmt.Errorf("is not an object")
+	}
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	l := &p.d.spec.List
+	id, err := l.ID.eval(ctx, row.value)
+	text, ok := textOf(id)
+	if err != nil || !ok || text == nil {
+		return call.Item{}, fmt.Errorf("has no id")
+	}
+	return call.Item{
+		ID: call.ID(*text), Body: row.raw, Fingerprint: p.fingerprint(ctx, call.DocumentList, row.value),
+		CreatedAt: p.listTime(ctx, "list.created_at", l.CreatedAt, row.value),
+		UpdatedAt: p.listTime(ctx, "list.updated_at", l.UpdatedAt, row.value),
+	}, nil
+}
+
+func (p *Provider) listTime(ctx context.Context, field string, e *answerExpr, row any) time.Time {
+	v, err := e.eval(ctx, row)
+	t, ok := timeOf(v)
+	if err != nil || !ok {
+		p.oddData(ctx, field)
+	}
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// follow fills in what an answer says about the pages around it.
+func (p *Provider) follow(ctx context.Context, op string, g *paging, content any, asked string, page *call.Page) error {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	page.Total = p.count(ctx, "list.paging.total", g.Total, content)
+	if size := p.count(ctx, "list.paging.echo", g.Echo, content); size != nil {
+		page.Size = *size
+	}
+	if v, err := g.More.eval(ctx, content); err == nil {
+		if more, ok := v.(bool); ok {
+			page.More = &more
+		}
+	}
+	next, err := g.Next.eval(ctx, content)
+	cursor, ok := textOf(next)
+	switch {
+	case err != nil || !ok:
+		return p.corrupt(op, "the place of the next page is not a text")
+	case cursor == nil:
+		return nil
+	case g.Kind == pagingKind(call.PagingURL):
+		place, err := p.ownPlace(*cursor, asked)
+		if err != nil {
+			return &Error{Op: op, Source: p.source, Message: "next page", Err: err}
+		}
+		cursor = &place
+	}
+	page.Next = &call.Position{Cursor: *cursor}
+	return nil
+}
+
+// ownPlace turns the URL of a next page, absolute or relative to the one asked
+// for, into its path and query. It must be at the API's own address.
+func (p *Provider) ownPlace(next, asked string) (string, error) {
+	from, err := url.Parse(asked)
+	if err != nil {
+		return "", fmt.Errorf("%w: not a usable address", call.ErrRefused)
+	}
+	to, err := from.Parse(next)
+	if err != nil || to.User != nil || origin(to) != origin(p.base) {
+		return "", fmt.Errorf("%w: it is not at the API's own address", call.ErrRefused)
+	}
+	to.Fragment = ""
+	return to.RequestURI(), nil
+}
+
+// count evaluates an expression for a whole number of rows.
+func (p *Provider) count(ctx context.Context, field string, e *answerExpr, content any) *int {
+	v, err := e.eval(ctx, content)
+	n, ok := numberOf(v)
+	if err != nil || !ok || n != nil && (*n < 0 || *n > math.MaxInt32 || *n != math.Trunc(*n)) {
+		p.oddData(ctx, field)
+		return nil
+	}
+	if n == nil {
+		return nil
+	}
+	count := int(*n)
+	return &count
+}
+
+// FetchLookup reads a whole lookup table. It stops at the end of the table, or
+// when a page brings nothing new.
+func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTable, error) {
+	op := "fetch lookup " + name
+	l := p.d.spec.Lookups[name]
+	if l == nil {
+		return call.LookupTable{}, fmt.Errorf("%s: source %s: %w", op, p.source, call.ErrNotFound)
+	}
+	table := call.LookupTable{Name: name, Rows: map[string]json.RawMessage{}}
+	req := call.ListRequest{}
+	for pages := 0; pages < maxLookupPages; pages++ {
+		page, n, err := p.lookupPage(ctx, op, l, req, &table)
+		if err != nil {
+			return call.LookupTable{}, err
+		}
+		if table.FetchedAt.IsZero() {
+			table.FetchedAt = page.FetchedAt
+		}
+		if !advance(&req.Position, l.Paging, page, n, len(table.Rows)) {
+			return table, nil
+		}
+	}
+	return call.LookupTable{}, p.corrupt(op, "the table does not end")
+}
+
+// maxLookupPages bounds a lookup table.
+const maxLookupPages = 10_000
+
+// lookupPage adds one page to table; n is the number of its rows that were new.
+func (p *Provider) lookupPage(ctx context.Context, op string, l *lookup, req call.ListRequest, table *call.LookupTable) (page call.Page, n int, err error) {
+	out, err := p.pageRequest(&l.request, l.Paging, req, nil)
+	if err != nil {
+		return page, 0, &Error{Op: op, Source: p.source, Err: err}
+	}
+	r, err := p.ask(ctx, op, out, nil)
+	if err != nil {
+		return page, 0, err
+	}
+	content, rows, err := p.rows(ctx, op, r, l.Items)
+	if err != nil {
+		return page, 0, err
+	}
+	for _, row := range rows {
+		id, kept, ok := p.lookupRow(ctx, l, row.value)
+		if !ok {
+			p.oddData(ctx, "lookups."+table.Name)
+			continue
+		}
+		if _, known := table.Rows[id]; !known {
+			n++
+		}
+		table.Rows[id] = kept
+	}
+	page = call.Page{FetchedAt: r.fetchedAt, Items: make([]call.Item, len(rows))}
+	if l.Paging != nil {
+		err = p.follow(ctx, op, l.Paging, content.value, out.url, &page)
+	}
+	return page, n, err
+}
+
+func (p *Provider) lookupRow(ctx context.Context, l *lookup, row any) (id string, kept json.RawMessage, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	v, err := l.ID.eval(ctx, row)
+	text, isText := textOf(v)
+	if err != nil || !isText || text == nil {
+		return "", nil, false
+	}
+	v, err = l.Row.eval(ctx, row)
+	if err != nil || v == nil {
+		return "", nil, false
+	}
+	kept, err = canonical(v)
+	return *text, kept, err == nil
+}
+
+// advance moves to the next page of a lookup table; false means there is none.
+func advance(at *call.Position, g *paging, page call.Page, n, seen int) bool {
+	rows := len(page.Items)
+	if g == nil || rows == 0 || n == 0 {
+		return false
+	}
+	switch call.Paging(g.Kind) {
+	case call.PagingCursor, call.PagingURL:
+		if page.Next != nil {
+			*at = *page.Next
+		}
+		return page.Next != nil
+	case call.PagingPage:
+		at.Page = max(at.Page, g.firstPage()) + 1
+	case call.PagingOffset:
+		at.Offset += rows
+	}
+	switch {
+	case page.More != nil:
+		return *page.More
+	case page.Total != nil:
+		return seen < *page.Total
+	case page.Size > 0:
+		return rows >= page.Size
+	}
+	return rows >= g.Rows
+}
+
+// SetLookup puts a table to use, in place of the one of the same name. It is
+// safe to call while calls are being mapped.
+func (p *Provider) SetLookup(t call.LookupTable) {
+	rows := make(map[string]any, len(t.Rows))
+	for id, raw := range t.Rows {
+		if v, err := decodeJSON(raw); err == nil {
+			rows[id] = v
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tables[t.Name] = rows
+	fresh := make(map[string]any, len(p.tables))
+	for name, table := range p.tables {
+		fresh[name] = table
+	}
+	p.lookups.Store(&fresh)
+}

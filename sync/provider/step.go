@@ -1,0 +1,263 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"callsyncd/call"
+)
+
+// Facts a provider learns about an account, after the name of the step.
+const (
+	learnedChecked = ".checked" // which calls the sample has compared, as short hashes
+	learnedStrict  = ".strict"  // "true" once the step proved to hold more
+)
+
+// Wanted names the next step document to fetch for a call, given those that
+// are there; a document that said "not there" counts. A live call has none: its
+// documents are not finished.
+func (p *Provider) Wanted(docs call.Documents, learned map[string]string) (name string, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	v, err := p.see(ctx, docs)
+	if err != nil || p.status(ctx, v).Live() {
+		return "", false
+	}
+	for _, st := range p.d.spec.Steps {
+		if _, held := docs[st.Name]; held || st.OnDemand || !p.applies(ctx, v, st) {
+			continue
+		}
+		if st.Check == nil || learned[st.Name+learnedStrict] == "true" || p.sampled(ctx, v, st, learned) {
+			return st.Name, true
+		}
+	}
+	return "", false
+}
+
+// applies evaluates a step's condition.
+func (p *Provider) applies(ctx context.Context, v *view, st *step) bool {
+	return st.When == nil || truthy(p.field(ctx, v, st.When))
+}
+
+// sampled reports whether a call belongs to the sample of a checked step: the
+// document it is checked against has a transcript, and it is one of the first
+// or its hash says so.
+func (p *Provider) sampled(ctx context.Context, v *view, st *step, learned map[string]string) bool {
+	if p.words(ctx, v, st.Check.Against).turns == 0 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(v.id))
+	if binary.BigEndian.Uint32(sum[:])%uint32(st.Check.Every) == 0 {
+		return true
+	}
+	checked := checkedCalls(learned[st.Name+learnedChecked])
+	return len(checked) < st.Check.First && !slices.Contains(checked, mark(v.id))
+}
+
+func checkedCalls(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+func mark(id call.ID) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:4])
+}
+
+// extent is how much a document's transcript holds.
+type extent struct{ turns, runes int }
+
+// words measures the transcript in one document.
+func (p *Provider) words(ctx context.Context, v *view, document string) extent {
+	for i := range p.d.spec.Transcript.Sources {
+		s := &p.d.spec.Transcript.Sources[i]
+		if s.Document != document {
+			continue
+		}
+		turns := p.speech(ctx, v, s, &call.Call{}).turns
+		if len(turns) == 0 {
+			continue
+		}
+		e := extent{turns: len(turns)}
+		for _, t := range turns {
+			e.runes += utf8.RuneCountInString(t.Text)
+		}
+		return e
+	}
+	return extent{}
+}
+
+// Learn compares the documents of a sampled call and records in learned what
+// that proves about the account. It reports whether calls read before may want
+// further documents now.
+func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	v, err := p.see(ctx, docs)
+	if err != nil {
+		return false
+	}
+	stricter := false
+	for _, st := range p.d.spec.Steps {
+		doc, held := docs[st.Name]
+		if st.Check == nil || !held || doc.Status != 0 || learned[st.Name+learnedStrict] == "true" {
+			continue
+		}
+		full, usual := p.words(ctx, v, st.Name), p.words(ctx, v, st.Check.Against)
+		if usual.turns == 0 {
+			continue
+		}
+		if full.turns > usual.turns || full.runes > usual.runes {
+			learned[st.Name+learnedStrict] = "true"
+			stricter = true
+			continue
+		}
+		checked := checkedCalls(learned[st.Name+learnedChecked])
+		if len(checked) < st.Check.First && !slices.Contains(checked, mark(v.id)) {
+			learned[st.Name+learnedChecked] = strings.Join(append(checked, mark(v.id)), ",")
+		}
+	}
+	return stricter
+}
+
+// Renew names the step documents to fetch again while part is pending: those
+// the description lists, as far as this call has them. Empty means that only
+// the list shows the part.
+func (p *Provider) Renew(part call.PartName, docs call.Documents) []string {
+	listed := map[call.PartName][]string{
+		call.PartTranscript: p.d.spec.Renew.Transcript,
+		call.PartSummary:    p.d.spec.Renew.Summary,
+		call.PartRecording:  p.d.spec.Renew.Recording,
+	}[part]
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	v, err := p.see(ctx, docs)
+	if err != nil || len(listed) == 0 || p.status(ctx, v).Live() {
+		return nil
+	}
+	var names []string
+	for _, name := range listed {
+		_, held := docs[name]
+		if st := p.d.steps[name]; held || st.Check == nil && !st.OnDemand && p.applies(ctx, v, st) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Fetch reads one step document of the call whose list item is in docs. An
+// answer that the description declares meaningful, such as a 404 for a missing
+// transcript, is a document with that Status and no error. call.ErrNotFound
+// means that the vendor does not know the call any more.
+func (p *Provider) Fetch(ctx context.Context, name string, docs call.Documents) (call.Document, error) {
+	op := "fetch " + name
+	st := p.d.steps[name]
+	if st == nil {
+		return call.Document{}, fmt.Errorf("%s: source %s: there is no such step", op, p.source)
+	}
+	id, err := p.idOf(ctx, docs)
+	if err != nil {
+		return call.Document{}, &Error{Op: op, Source: p.source, Err: err}
+	}
+	out, err := p.build(&st.request, id, nil)
+	if err != nil {
+		return call.Document{}, &Error{Op: op, Source: p.source, Err: err}
+	}
+	r, err := p.ask(ctx, op, out, func(status int, body any) bool { return p.absence(ctx, st, status, body) != "" })
+	if err != nil {
+		return call.Document{}, err
+	}
+	doc := call.Document{Body: r.raw, Status: r.status, FetchedAt: r.fetchedAt}
+	if r.status != 0 {
+		return doc, nil
+	}
+	need := anything
+	if st.Merge {
+		need = callLike
+	}
+	if err := p.checkContent(ctx, op, r, st.Unwrap, id, need); err != nil {
+		return call.Document{}, err
+	}
+	return doc, nil
+}
+
+// need is what an answer must be to be accepted.
+type need int
+
+const (
+	anything   need = iota // but null
+	callLike               // an object, not about another call
+	identified             // an object with the call's id
+)
+
+// checkContent refuses an answer without content, and one about another call.
+func (p *Provider) checkContent(ctx context.Context, op string, r reply, unwrap *pathExpr, id call.ID, need need) error {
+	content, err := p.content(ctx, r.answer, unwrap)
+	if err != nil || content.value == nil {
+		if message := p.vendorMessage(r.value); message != "" {
+			return p.corrupt(op, message)
+		}
+		return p.corrupt(op, "answer has no content")
+	}
+	if need == anything {
+		return nil
+	}
+	if _, ok := content.value.(map[string]any); !ok {
+		return p.corrupt(op, "answer is not an object")
+	}
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	own, err := p.d.spec.List.ID.eval(ctx, content.value)
+	text, _ := textOf(own)
+	known := err == nil && text != nil
+	if known && call.ID(*text) != id || !known && need == identified {
+		return p.corrupt(op, "answer is not about the call asked for")
+	}
+	return nil
+}
+
+func (p *Provider) idOf(ctx context.Context, docs call.Documents) (call.ID, error) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	v, err := p.see(ctx, docs)
+	if err != nil {
+		return "", err
+	}
+	return v.id, nil
+}
+
+// absence is what a 404 or 410 means for a step; empty when nothing declared.
+func (p *Provider) absence(ctx context.Context, st *step, status int, body any) absence {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	for _, m := range st.Missing {
+		if m.Status != status {
+			continue
+		}
+		if m.When == nil {
+			return m.Means
+		}
+		if v, err := m.When.eval(ctx, body); err == nil && truthy(v) {
+			return m.Means
+		}
+	}
+	return ""
+}
+
+// meaning is what a stored "not there" answer means.
+func (p *Provider) meaning(ctx context.Context, name string, doc call.Document) absence {
+	st := p.d.steps[name]
+	if st == nil {
+		return ""
+	}
+	body, err := decodeJSON(doc.Body)
+	if err != nil {
+		return ""
+	}
+	return p.absence(ctx, st, doc.Status, body)
+}
