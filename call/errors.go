@@ -23,6 +23,8 @@ var (
 	ErrBadCursor = errors.New("bad cursor")
 	// ErrLocked: another process holds the archive.
 	ErrLocked = errors.New("archive is in use")
+	// ErrNoSpace: the disk is full, or would be. It passes when there is room.
+	ErrNoSpace = errors.New("no disk space")
 	// ErrRefused: we will not do this, for the safety of secrets or the network.
 	ErrRefused = errors.New("refused")
 )

@@ -71,9 +71,16 @@ func (b *batcher) full() bool { return b.calls >= maxBatchCalls || b.bytes >= ma
 
 // flush commits what was added, complete up to applied.
 func (b *batcher) flush(applied uint64) error {
+	return b.send(func(batch *bleveindex.Batch) error { return b.g.write(batch, applied) })
+}
+
+// flushPart commits what was added to a generation that is not complete yet.
+func (b *batcher) flushPart() error { return b.send(b.g.commit) }
+
+func (b *batcher) send(commit func(*bleveindex.Batch) error) error {
 	b.x.batch.Lock()
 	defer b.x.batch.Unlock()
-	if err := b.g.write(b.batch, applied); err != nil {
+	if err := commit(b.batch); err != nil {
 		return &writeError{err}
 	}
 	b.batch, b.calls, b.bytes = bleveindex.NewBatch(), 0, 0

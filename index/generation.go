@@ -107,22 +107,16 @@ func openScorch(index bleveindex.Index) (err error) {
 	return index.Open()
 }
 
-// createGeneration makes an empty generation that is complete up to applied.
-func createGeneration(path string, s stamp, applied uint64, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
+// createGeneration makes an empty generation without a position, which
+// loadGeneration refuses: it must be filled, and then written to once.
+func createGeneration(path string, s stamp, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
 	if err := writeStamp(path, s); err != nil {
 		return nil, err
 	}
-	g, err := openGeneration(path, queue, failed)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.write(bleveindex.NewBatch(), applied); err != nil {
-		return nil, errors.Join(err, g.close())
-	}
-	return g, nil
+	return openGeneration(path, queue, failed)
 }
 
 // loadGeneration opens a finished generation.
@@ -170,21 +164,30 @@ func appliedOf(r bleveindex.IndexReader) (uint64, error) {
 // batchTimeout is how long one batch may take before its writer is given up.
 const batchTimeout = time.Minute
 
-// write commits a batch together with the position it completes. After
-// errWedged the generation must be abandoned without closing it.
+// write commits a batch together with the position it completes.
 func (g *generation) write(b *bleveindex.Batch, applied uint64) error {
 	b.SetInternal(appliedKey, binary.BigEndian.AppendUint64(nil, applied))
-	if err := bounded(batchTimeout, func() error { return g.scorch.Batch(b) }); err != nil {
-		if isDiskFull(err) {
-			err = fmt.Errorf("%w: %w", errDiskFull, err)
-		}
-		return fmt.Errorf("write to index: %w", err)
-	}
-	if err := g.err(); err != nil {
-		return fmt.Errorf("write to index: %w", err)
+	if err := g.commit(b); err != nil {
+		return err
 	}
 	g.applied.Store(applied)
 	return nil
+}
+
+// commit returns when a batch is on the disk. After errWedged the generation
+// must be abandoned without closing it.
+func (g *generation) commit(b *bleveindex.Batch) error {
+	err := bounded(batchTimeout, func() error { return g.scorch.Batch(b) })
+	if err == nil {
+		err = g.err()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case isDiskFull(err):
+		err = fmt.Errorf("%w: %w", errDiskFull, err)
+	}
+	return fmt.Errorf("write to index: %w", err)
 }
 
 // bounded returns errWedged when f takes longer than limit; f then goes on by

@@ -183,7 +183,10 @@ func (x *Index) loadEmpty() error {
 	if err != nil {
 		return fmt.Errorf("create index: %w", err)
 	}
-	g, err := x.create(number, 0)
+	g, err := x.create(number)
+	if err == nil {
+		err = g.write(bleveindex.NewBatch(), 0)
+	}
 	if err == nil {
 		g, err = x.finish(g, number)
 	}
@@ -201,12 +204,12 @@ func (x *Index) loadEmpty() error {
 }
 
 // create starts generation new-number.
-func (x *Index) create(number, applied uint64) (*generation, error) {
+func (x *Index) create(number uint64) (*generation, error) {
 	path := x.dir.path(fmt.Sprint(newName, number))
 	if err := os.RemoveAll(path); err != nil {
 		return nil, err
 	}
-	return createGeneration(path, x.stamp, applied, x.queue, x.poke)
+	return createGeneration(path, x.stamp, x.queue, x.poke)
 }
 
 // finish closes a generation, names it in CURRENT and opens it again.

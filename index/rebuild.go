@@ -44,9 +44,13 @@ func (x *Index) build(ctx context.Context, report func(done, total int)) (err er
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
-	g, err := x.create(number, x.src.LastSeq())
+	since := x.src.LastSeq()
+	g, err := x.create(number)
 	if err == nil {
 		err = x.fill(ctx, g, report)
+	}
+	if err == nil {
+		err = x.newBatcher(g).flush(since)
 	}
 	if err == nil {
 		err = x.apply(ctx, g)
@@ -71,8 +75,9 @@ func (x *Index) tell(p *progress) {
 	x.rebuild = p
 }
 
-// fill indexes every call of the store. The keys are gathered first, so that
-// the store is never read from within its own walk.
+// fill indexes every call of the store, without a position: none of what it
+// writes is complete by itself. The keys are gathered first, so that the store
+// is never read from within its own walk.
 func (x *Index) fill(ctx context.Context, g *generation, report func(done, total int)) error {
 	var keys []byte
 	total := 0
@@ -85,7 +90,7 @@ func (x *Index) fill(ctx context.Context, g *generation, report func(done, total
 	if err != nil {
 		return fmt.Errorf("list calls: %w", err)
 	}
-	b, applied := x.newBatcher(g), g.applied.Load()
+	b := x.newBatcher(g)
 	for done := 0; done < total; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -102,7 +107,7 @@ func (x *Index) fill(ctx context.Context, g *generation, report func(done, total
 		if done++; !b.full() && done < total {
 			continue
 		}
-		if err := b.flush(applied); err != nil {
+		if err := b.flushPart(); err != nil {
 			return err
 		}
 		x.tell(&progress{done, total})

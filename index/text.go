@@ -6,7 +6,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/blevesearch/bleve/v2/analysis"
 	"github.com/blevesearch/bleve/v2/analysis/char/asciifolding"
+	"github.com/blevesearch/bleve/v2/analysis/token/unicodenorm"
 )
 
 const (
@@ -176,21 +178,34 @@ func (a *analyzer) analyze(spelling string) *word {
 	return w
 }
 
-var folding = asciifolding.New()
+var (
+	folding   = asciifolding.New()
+	decompose = unicodenorm.MustNewUnicodeNormalizeFilter(unicodenorm.NFD)
+	compose   = unicodenorm.MustNewUnicodeNormalizeFilter(unicodenorm.NFC)
+)
 
 // fold drops diacritics, so that composed and decomposed spellings, and those
 // of people without the right keyboard, meet.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
-			folded := strings.Map(dropPoints, string(folding.Filter([]byte(s))))
-			if folded == "" {
-				return s
-			}
-			return folded
+			return foldRunes(s)
 		}
 	}
 	return s
+}
+
+func foldRunes(s string) string {
+	bare := strings.Map(dropPoints, normalize(decompose, s))
+	folded := folding.Filter([]byte(normalize(compose, bare)))
+	if len(folded) == 0 {
+		return s
+	}
+	return string(folded)
+}
+
+func normalize(form *unicodenorm.UnicodeNormalizeFilter, s string) string {
+	return string(form.Filter(analysis.TokenStream{{Term: []byte(s)}})[0].Term)
 }
 
 // dropPoints drops combining diacritics and the vowel points of Hebrew and
@@ -199,10 +214,6 @@ func dropPoints(r rune) rune {
 	switch {
 	case 0x0300 <= r && r <= 0x036F, 0x0591 <= r && r <= 0x05C7, 0x064B <= r && r <= 0x065F, r == 0x0670:
 		return -1
-	case r == 'й':
-		return 'и'
-	case r == 'ё':
-		return 'е'
 	}
 	return r
 }

@@ -74,7 +74,6 @@ func (a *Archive) notify(state string) {
 // serve answers requests until ctx ends.
 func (a *Archive) serve(ctx context.Context, listener net.Listener) error {
 	server := api.Server(a.handler, a.log)
-	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

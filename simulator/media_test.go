@@ -131,7 +131,7 @@ func TestDownloadsAreWhatTruthSays(t *testing.T) {
 
 func TestRecordingsAreValidAudioOfTheRightLength(t *testing.T) {
 	b := newBench(t, Options{Seed: 8, Calls: 25})
-	for _, vendor := range []string{"callcamp", "solomobile"} {
+	for vendor, length := range map[string]func(*testing.T, []byte) float64{"callcamp": mp3Seconds, "solomobile": waveSeconds} {
 		w := b.must(vendor)
 		for _, e := range w.entries {
 			f := w.facts(e)
@@ -139,10 +139,7 @@ func TestRecordingsAreValidAudioOfTheRightLength(t *testing.T) {
 				continue
 			}
 			audio := w.audio(f)
-			seconds := mp3Seconds(t, audio.bytes)
-			if vendor == "solomobile" {
-				seconds = waveSeconds(t, audio.bytes)
-			}
+			seconds := length(t, audio.bytes)
 			if math.Abs(seconds-float64(f.duration)) > 0.1 || math.Abs(seconds-audio.seconds) > 0.001 {
 				t.Errorf("%s: %.3f s of audio, said to be %.3f, for a call of %d s", vendor, seconds, audio.seconds, f.duration)
 			}

@@ -95,24 +95,6 @@ func loadFull(tx *bolt.Tx, key call.Key, callKey []byte) (call.Record, error) {
 	return r, nil
 }
 
-func loadTranscript(tx *bolt.Tx, callKey []byte, refs *refs) ([]call.Turn, error) {
-	var body []byte
-	if refs.transcript == ownTranscript {
-		b, err := unpack(tx.Bucket(bucketTranscripts).Get(callKey))
-		if err != nil {
-			return nil, fmt.Errorf("decode transcript: %w", err)
-		}
-		body = b
-	} else {
-		v, err := decodeVersion(tx.Bucket(bucketVersions).Get(seqKey(refs.transcript)))
-		if err != nil {
-			return nil, err
-		}
-		body = v.transcript
-	}
-	return decodeTranscript(body, refs.digest)
-}
-
 // Documents returns the newest known documents of a call; call.ErrNotFound
 // when there is no such call.
 func (s *Store) Documents(ctx context.Context, key call.Key) (call.Documents, error) {

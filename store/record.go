@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -184,33 +183,4 @@ func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) 
 	}
 	r.Mirror()
 	return r, refs, nil
-}
-
-// encodeTranscript returns the turns as JSON and the digest of that; nil for none.
-func encodeTranscript(turns []call.Turn) (body, digest []byte, err error) {
-	if len(turns) == 0 {
-		return nil, nil, nil
-	}
-	body, err = json.Marshal(turns)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode transcript: %w", err)
-	}
-	return body, digestOf(body), nil
-}
-
-func digestOf(transcript []byte) []byte {
-	sum := sha256.Sum256(transcript)
-	return sum[:16]
-}
-
-// decodeTranscript decodes what encodeTranscript made.
-func decodeTranscript(body, digest []byte) ([]call.Turn, error) {
-	if !bytes.Equal(digestOf(body), digest) {
-		return nil, fmt.Errorf("decode transcript: %w: it is not the one that was stored", call.ErrCorrupt)
-	}
-	var turns []call.Turn
-	if err := json.Unmarshal(body, &turns); err != nil {
-		return nil, fmt.Errorf("decode transcript: %w: %w", call.ErrCorrupt, err)
-	}
-	return turns, nil
 }

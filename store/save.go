@@ -230,10 +230,7 @@ func (w *writer) unlist(old, next []entry) error {
 // bulk appends a version when there are documents, stores the transcript when
 // it is not the stored one, and notes in refs where they are.
 func (w *writer) bulk(key []byte, r *call.Record, docs call.Documents, refs *refs) error {
-	transcript, digest, err := encodeTranscript(r.Call.Transcript)
-	if err != nil {
-		return err
-	}
+	transcript, digest := encodeTranscript(r.Call.Transcript)
 	sameTranscript := bytes.Equal(digest, refs.digest)
 	ownRow := false
 	switch {

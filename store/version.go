@@ -44,49 +44,67 @@ func (v *storedVersion) encode() []byte {
 	return pack(b, append(payload, v.transcript...))
 }
 
-// decodeVersion decodes a version and compares its documents with their hash.
-func decodeVersion(b []byte) (v storedVersion, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("decode version: %w", err)
-		}
-	}()
+// versionRow is a row of the versions bucket, unpacked but for the documents.
+type versionRow struct {
+	version storedVersion
+	sum     []byte // of payload
+	payload []byte // what encodeDocuments made
+	// transcript is what encodeTranscript made; empty when it is not here.
+	transcript []byte
+}
+
+// cutVersion splits a row. It trusts the row; decodeVersion does not.
+func cutVersion(b []byte) (r versionRow, err error) {
 	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat {
-		return v, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
+		return r, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
 	}
+	v := &r.version
 	if v.observedAt, b, err = cutTime(b[1:]); err != nil {
-		return v, err
+		return r, err
 	}
-	want, b := b[:sha256.Size], b[sha256.Size:]
+	r.sum, b = b[:sha256.Size], b[sha256.Size:]
 	fingerprint, b, err := cutBytes(b)
 	if err != nil {
-		return v, err
+		return r, err
 	}
-	callKey, b, err := cutBytes(b)
+	key, b, err := cutBytes(b)
 	if err != nil {
-		return v, err
+		return r, err
 	}
 	number, b, err := cutUvarint(b)
 	if err != nil {
-		return v, err
+		return r, err
 	}
 	size, b, err := cutUvarint(b)
 	if err != nil {
-		return v, err
+		return r, err
 	}
 	payload, err := unpack(b)
 	if err != nil {
-		return v, err
+		return r, err
 	}
 	if size > uint64(len(payload)) {
-		return v, fmt.Errorf("%w: %d of %d bytes", call.ErrCorrupt, len(payload), size)
+		return r, fmt.Errorf("%w: %d of %d bytes", call.ErrCorrupt, len(payload), size)
 	}
-	if got := sha256.Sum256(payload[:size]); !bytes.Equal(got[:], want) {
-		return v, fmt.Errorf("%w: the documents have hash %s, want %s", call.ErrCorrupt, hex.EncodeToString(got[:]), hex.EncodeToString(want))
+	v.fingerprint, v.callKey, v.number = string(fingerprint), bytes.Clone(key), int(number)
+	r.payload, r.transcript = payload[:size], payload[size:]
+	return r, nil
+}
+
+// decodeVersion decodes a row, without the transcript, and compares the
+// documents with their hash.
+func decodeVersion(b []byte) (storedVersion, error) {
+	r, err := cutVersion(b)
+	if err != nil {
+		return storedVersion{}, fmt.Errorf("decode version: %w", err)
 	}
-	v.fingerprint, v.callKey, v.number, v.transcript = string(fingerprint), bytes.Clone(callKey), int(number), payload[size:]
-	v.documents, err = decodeDocuments(payload[:size])
-	return v, err
+	if got := sha256.Sum256(r.payload); !bytes.Equal(got[:], r.sum) {
+		return storedVersion{}, fmt.Errorf("decode version: %w: the documents have hash %x, want %x", call.ErrCorrupt, got, r.sum)
+	}
+	if r.version.documents, err = decodeDocuments(r.payload); err != nil {
+		return storedVersion{}, fmt.Errorf("decode version: %w", err)
+	}
+	return r.version, nil
 }
 
 // belongs tells whether a row is the version of that number of that call.

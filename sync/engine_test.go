@@ -378,6 +378,21 @@ func TestRecordingThatNeverComesIsLost(t *testing.T) {
 	})
 }
 
+func TestFullDiskLosesNothing(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.vendor.calls[0].Recording = true
+		b.media.get = func(string) error { return call.ErrNoSpace }
+		b.round(false)
+		time.Sleep(100 * time.Hour)
+		b.round(false)
+		if part := b.load("c001").Parts.Recording; part.State != call.Pending {
+			t.Errorf("%+v", part)
+		}
+		b.media.get = nil
+		b.mustRound(false)
+	})
+}
+
 func TestSinceLeavesOlderCallsAlone(t *testing.T) {
 	inBubble(t, 95, func(b *testbed) {
 		b.source.Since = time.Now().Add(-30*time.Hour - time.Minute)

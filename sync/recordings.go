@@ -327,7 +327,7 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, failure e
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", budget.Until
-	case w.now.Before(over):
+	case w.now.Before(over) || errors.Is(failure, call.ErrNoSpace): // for want of room nothing is given up
 		*part = waiting(*part, failureReason(failure), w, over)
 	default:
 		*part, kind = lost(*part, failureReason(failure)), call.ChangePart

@@ -15,6 +15,9 @@ type noSpaceError struct{}
 
 func (noSpaceError) Error() string { return "no disk space for recordings" }
 
+// Is makes it a call.ErrNoSpace.
+func (noSpaceError) Is(target error) bool { return target == call.ErrNoSpace }
+
 // PartReason is the word for call.Part.Reason.
 func (noSpaceError) PartReason() string { return "no_space" }
 
