@@ -11,6 +11,18 @@ type SearchQuery struct {
 	Sort  string
 	Limit int
 	After string // cursor of the previous answer
+	// Facets names what to count among all matching calls: any of FacetNames.
+	Facets []string
+}
+
+// FacetNames lists what a search can count.
+var FacetNames = []string{"source", "agent", "campaign", "direction", "status", "sentiment", "month"}
+
+// FacetCount is one value of a facet and the number of matching calls with it.
+// A month is written "2026-03".
+type FacetCount struct {
+	Value string `json:"value"`
+	Count int    `json:"count"`
 }
 
 // SearchResult is one page of hits.
@@ -19,6 +31,8 @@ type SearchResult struct {
 	Total    int
 	Next     string // cursor; empty at the end
 	Coverage Coverage
+	// Facets holds the counts asked for, most frequent first (months: newest first).
+	Facets map[string][]FacetCount
 }
 
 // Hit is one matching call.
@@ -68,3 +82,27 @@ type QueryError struct {
 }
 
 func (e *QueryError) Error() string { return e.Message }
+
+// StatsQuery asks for figures over time.
+type StatsQuery struct {
+	Filter Filter
+	By     string // day, week (Monday first) or month, in UTC
+	// Group splits every period by source, agent or campaign; empty for no split.
+	Group string
+}
+
+// Stats is one period of one group.
+type Stats struct {
+	// Period is the first day of it, "2026-03-01".
+	Period string `json:"period"`
+	// Group is the source, agent or campaign; nil when not split or unknown.
+	Group       *string `json:"group"`
+	Calls       int     `json:"calls"`
+	TalkSeconds float64 `json:"talk_seconds"`
+	// Sentiments counts the labels; calls without one are in none of them.
+	Positive int `json:"positive"`
+	Neutral  int `json:"neutral"`
+	Negative int `json:"negative"`
+	// ScoreMean is the mean sentiment score of the calls that have one; nil when none has.
+	ScoreMean *float64 `json:"score_mean"`
+}

@@ -187,18 +187,20 @@ func (x *Index) loadEmpty() error {
 	if err == nil {
 		err = g.write(bleveindex.NewBatch(), 0)
 	}
+	fresh := g
 	if err == nil {
-		g, err = x.finish(g, number)
-	}
-	if err != nil && isDiskFull(err) {
-		x.pause()
-		return nil
+		fresh, err = x.finish(g, number)
 	}
 	if err != nil {
+		x.discard(g, number, err)
+		if isDiskFull(err) {
+			x.pause()
+			return nil
+		}
 		return fmt.Errorf("create index: %w", err)
 	}
 	x.mu.Lock()
-	x.current, x.paused = g, false
+	x.current, x.paused = fresh, false
 	x.mu.Unlock()
 	return nil
 }

@@ -36,11 +36,14 @@ func benchPage(page, size int) call.Batch {
 		r.Parts.Recording = call.Part{State: call.Pending, NextTry: epoch, Deadline: *r.Call.StartedAt}
 		r.Call.Summary, r.Call.ContactName = ptr(sentence(40)), ptr("Grace Example")
 		r.Call.AgentID = ptr(fmt.Sprint(rng.IntN(50)))
+		var said []map[string]any
 		for turn := range 30 {
 			speaker := []call.Speaker{call.SpeakerAgent, call.SpeakerCustomer}[turn%2]
-			r.Call.Transcript = append(r.Call.Transcript, call.Turn{Speaker: speaker, Text: sentence(5 + rng.IntN(25)), StartSeconds: ptr(float64(turn * 7))})
+			text := sentence(5 + rng.IntN(25))
+			r.Call.Transcript = append(r.Call.Transcript, call.Turn{Speaker: speaker, Text: text, StartSeconds: ptr(float64(turn * 7))})
+			said = append(said, map[string]any{"role": speaker, "content": text, "seconds_from_start": turn * 7})
 		}
-		detail, err := json.Marshal(map[string]any{"data": map[string]any{"id": r.Call.ID, "transcript": r.Call.Transcript, "summary": r.Call.Summary}})
+		detail, err := json.Marshal(map[string]any{"data": map[string]any{"id": r.Call.ID, "transcript": said, "summary": r.Call.Summary}})
 		if err != nil {
 			panic(err)
 		}

@@ -76,7 +76,7 @@ func TestParseProblems(t *testing.T) {
 		"step name":         {"", "steps: [{name: list, path: '/x/{id}'}]", []string{`12:16: steps[0].name: want lower-case`}},
 		"steps twice":       {"", "steps: [{name: a, path: '/x/{id}'}, {name: a, path: '/x/{id}'}]", []string{`12:44: steps[1].name: is given twice`}},
 		"missing":           {"", "steps: [{name: a, path: '/x/{id}', missing: [{status: 403, means: maybe}]}]", []string{`12:55: steps[0].missing[0].status: want 404 or 410`, `12:67: steps[0].missing[0].means: unknown word "maybe"`}},
-		"check":             {"", "steps: [{name: a, path: '/x/{id}', check: {against: b, first: 1, every: 0}}]", []string{`12:66: steps[0].check.first: want first and every`, `12:53: steps[0].check.against: want list`}},
+		"check":             {"", "steps: [{name: a, path: '/x/{id}', check: {against: b, first: 1, every: 0}}]", []string{`12:63: steps[0].check.first: want first and every`, `12:53: steps[0].check.against: want list`}},
 		"document":          {"", "transcript: {sources: [{document: b, value: .x, text: {forms: [lines]}}]}", []string{`12:35: transcript.sources[0].document: there is no document "b"`, `12:55: transcript.sources[0].text: lines and paragraphs need labels`}},
 		"value":             {"", "values: {status: {done: finished}}", []string{`12:25: values.status.done: unknown value "finished"`}},
 		"alias":             {"name: small", "name: &n small", []string{`2:7: name: anchors`}},
