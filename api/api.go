@@ -61,29 +61,42 @@ type Control interface {
 	Reindex(ctx context.Context) error
 }
 
+// Statistician counts calls over time.
+type Statistician interface {
+	// Stats answers the periods that hold calls, oldest first, and within a
+	// period the groups by name with the unknown one last.
+	Stats(ctx context.Context, q call.StatsQuery) ([]call.Stats, error)
+}
+
 // Options are the parts the API is made of; all but Version are required.
 type Options struct {
-	Store    Store
-	Searcher Searcher
-	Media    Media
-	Control  Control
+	Store        Store
+	Searcher     Searcher
+	Media        Media
+	Control      Control
+	Statistician Statistician
 	// Token is the bearer token; while it is empty every request that needs
 	// one is refused.
 	Token call.Secret
 	// Hosts are the values of the Host header that are answered, exactly as
 	// browsers send them: "127.0.0.1:7411", "[::1]:7411", "localhost:7411".
-	Hosts   []string
-	Version string
-	Log     *slog.Logger
+	Hosts []string
+	// InstallID tells this archive from others on the machine, in letters,
+	// digits, - and _. It is part of the name of the page's cookie, because
+	// browsers send cookies to every port of a host.
+	InstallID string
+	Version   string
+	Log       *slog.Logger
 }
 
 // server is the handler New returns.
 type server struct {
 	Options
-	guard *guard
-	mux   *http.ServeMux
-	huma  huma.API
-	media chan struct{} // one slot for each recording being sent
+	guard    *guard
+	sessions *sessions
+	mux      *http.ServeMux
+	huma     huma.API
+	media    chan struct{} // one slot for each recording being sent
 }
 
 // mediaStreams is how many recordings are sent at once.
@@ -91,16 +104,22 @@ const mediaStreams = 4
 
 // New returns the API. It is safe for concurrent use and keeps no goroutines.
 func New(o Options) http.Handler {
+	open := newSessions(o.InstallID)
 	s := &server{
-		Options: o,
-		guard:   newGuard(o.Token, o.Hosts),
-		mux:     http.NewServeMux(),
-		media:   make(chan struct{}, mediaStreams),
+		Options:  o,
+		guard:    newGuard(o.Token, o.Hosts, open),
+		sessions: open,
+		mux:      http.NewServeMux(),
+		media:    make(chan struct{}, mediaStreams),
 	}
-	s.huma = newHuma(s.mux, o.Version)
+	s.huma = newHuma(s.mux, o.Version, open.cookie)
 	s.registerCalls()
+	s.registerStats()
 	s.registerArchive()
 	s.registerHealth()
+	s.registerMetrics()
+	s.registerSessions()
 	s.serveOpenAPI()
+	s.servePage()
 	return s
 }

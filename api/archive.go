@@ -18,8 +18,11 @@ func (s *server) registerArchive() {
 	sync := operation(http.MethodPost, "/v1/sync", "sync", "Wake one source, or all", nil)
 	sync.DefaultStatus = http.StatusAccepted
 	register(s, sync, s.sync)
-	register(s, operation(http.MethodPost, "/v1/verify", "verify", "Check the whole archive", nil), s.verify)
-	register(s, operation(http.MethodPost, "/v1/reindex", "reindex", "Build the full-text index anew", nil), s.reindex)
+	verify := operation(http.MethodPost, "/v1/verify", "verify", "Check the whole archive", nil)
+	reindex := operation(http.MethodPost, "/v1/reindex", "reindex", "Build the full-text index anew", nil)
+	verify.Security, reindex.Security = tokenOnly, tokenOnly
+	register(s, verify, s.verify)
+	register(s, reindex, s.reindex)
 }
 
 // feed is a stretch of the change feed.
@@ -182,7 +185,7 @@ type health struct {
 func (s *server) registerHealth() {
 	alive := operation(http.MethodGet, "/healthz", "alive", "Whether the daemon runs", nil)
 	ready := operation(http.MethodGet, "/readyz", "ready", "Whether the daemon can answer", nil)
-	alive.Security, ready.Security = []map[string][]string{}, []map[string][]string{}
+	alive.Security, ready.Security = everybody, everybody
 	ready.Errors = []int{http.StatusServiceUnavailable}
 	register(s, alive, func(context.Context, *input) (health, error) { return health{"ok"}, nil })
 	register(s, ready, s.ready)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"callsyncd/call"
 )
 
@@ -23,7 +25,7 @@ func (s *server) registerCalls() {
 	register(s, operation(http.MethodGet, "/v1/search", "search", "Search what was said", searchParams), s.search)
 	register(s, operation(http.MethodGet, "/v1/calls", "list-calls", "List calls", callsParams), s.calls)
 	const one = "/v1/calls/{source}/{id}"
-	register(s, operation(http.MethodGet, one, "get-call", "Show one call", viewParams), s.call)
+	s.registerCall(operation(http.MethodGet, one, "get-call", "Show one call", viewParams))
 	s.registerTranscript(operation(http.MethodGet, one+"/transcript", "get-transcript", "What was said in a call", transcriptParams))
 	s.registerRecording(operation(http.MethodGet, one+"/recording", "get-recording", "The sound of a call, with ranges", nil))
 }
@@ -37,9 +39,11 @@ type hit struct {
 
 // searchAnswer is a list of hits with how much of the archive it speaks for.
 type searchAnswer struct {
-	Coverage   call.Coverage `json:"coverage"`
-	Data       []hit         `json:"data" nullable:"false"`
-	Pagination pagination    `json:"pagination"`
+	Coverage call.Coverage `json:"coverage"`
+	Data     []hit         `json:"data" nullable:"false"`
+	// Facets are there when asked for.
+	Facets     map[string][]call.FacetCount `json:"facets,omitempty" doc:"counts among all matches, most frequent first (months: newest first); with facets="`
+	Pagination pagination                   `json:"pagination"`
 }
 
 func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
@@ -52,6 +56,12 @@ func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
 		found.Next = ""
 	}
 	out := searchAnswer{Coverage: found.Coverage, Data: make([]hit, 0, len(found.Hits)), Pagination: paginate(found.Total, q.Limit, found.Next)}
+	if len(q.Facets) > 0 {
+		out.Facets = make(map[string][]call.FacetCount, len(q.Facets))
+	}
+	for _, name := range q.Facets {
+		out.Facets[name] = append([]call.FacetCount{}, found.Facets[name]...)
+	}
 	for _, h := range found.Hits {
 		c, err := s.show(ctx, h.Call, in.view(false))
 		if err != nil {
@@ -85,12 +95,28 @@ func (s *server) calls(ctx context.Context, in *input) (list[callView], error) {
 	return out, nil
 }
 
-func (s *server) call(ctx context.Context, in *keyInput) (callView, error) {
+func (s *server) registerCall(op huma.Operation) {
+	op.Responses = map[string]*huma.Response{
+		"200": {Description: "OK", Headers: etagHeader, Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[callView](s.huma)}}},
+		"304": unchanged,
+	}
+	registerStream(s, op, s.call)
+}
+
+func (s *server) call(ctx context.Context, in *keyInput) (func(http.ResponseWriter, *http.Request), error) {
 	record, err := s.light(ctx, in)
 	if err != nil {
-		return callView{}, err
+		return nil, err
 	}
-	return s.show(ctx, record.Call, in.view(true))
+	shown, err := s.show(ctx, record.Call, in.view(true))
+	if err != nil {
+		return nil, err
+	}
+	body, err := encode(shown)
+	if err != nil {
+		return nil, err
+	}
+	return tagged("application/json", body), nil
 }
 
 // key is the call the path names; one that no source could have is not found.

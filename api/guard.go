@@ -17,13 +17,14 @@ const maxPathBytes = 4096
 
 // guard decides whether a request is answered at all.
 type guard struct {
-	hosts []string
-	token *[sha256.Size]byte // nil: nobody is let in
-	cross *http.CrossOriginProtection
+	hosts    []string
+	token    *[sha256.Size]byte // nil: nobody is let in
+	sessions *sessions
+	cross    *http.CrossOriginProtection
 }
 
-func newGuard(token call.Secret, hosts []string) *guard {
-	g := &guard{hosts: hosts, cross: http.NewCrossOriginProtection()}
+func newGuard(token call.Secret, hosts []string, sessions *sessions) *guard {
+	g := &guard{hosts: hosts, sessions: sessions, cross: http.NewCrossOriginProtection()}
 	if token != "" {
 		sum := sha256.Sum256([]byte(token.Reveal()))
 		g.token = &sum
@@ -35,7 +36,7 @@ func newGuard(token call.Secret, hosts []string) *guard {
 func (g *guard) check(r *http.Request) *problem {
 	for _, check := range []func(*http.Request) *problem{
 		checkMethod, checkTarget, g.checkHost, checkUpgrade, checkOrigin,
-		g.checkToken, g.checkCross, checkPath, checkBodyHeaders,
+		g.checkCaller, g.checkCross, checkPath, checkBodyHeaders,
 	} {
 		if p := check(r); p != nil {
 			return p
@@ -109,26 +110,46 @@ func checkOrigin(r *http.Request) *problem {
 	return nil
 }
 
-// open lists the paths that are answered without a token; they tell nothing
-// about the archive.
-var open = []string{"/healthz", "/readyz"}
+// open lists the paths that are answered to everybody; they tell nothing
+// about the archive. So do the files of the page.
+var open = []string{"/healthz", "/readyz", sessionPath}
 
-func (g *guard) checkToken(r *http.Request) *problem {
-	if slices.Contains(open, r.URL.Path) {
+// checkCaller lets in who shows the token, and a browser with a session to
+// what a session may do.
+func (g *guard) checkCaller(r *http.Request) *problem {
+	if slices.Contains(open, r.URL.Path) || isPage(r) {
 		return nil
 	}
-	refused := newProblem(http.StatusUnauthorized, "send the token in the file api-token as Authorization: Bearer TOKEN").
+	if g.hasToken(r) {
+		return nil
+	}
+	if len(r.Header.Values("Authorization")) == 0 && g.sessions.holds(r) {
+		if !sessionMay(r) {
+			return newProblem(http.StatusForbidden, "a browser session may not do this; use the command line")
+		}
+		return nil
+	}
+	return newProblem(http.StatusUnauthorized, "send the token in the file api-token as Authorization: Bearer TOKEN, or run callsyncd open for a browser session").
 		with("WWW-Authenticate", "Bearer")
+}
+
+func (g *guard) hasToken(r *http.Request) bool {
 	values := r.Header.Values("Authorization")
 	if g.token == nil || len(values) != 1 {
-		return refused
+		return false
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	sum := sha256.Sum256([]byte(token))
-	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], g.token[:]) != 1 {
-		return refused
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
+}
+
+// sessionMay says what a browser session is good for: reading the archive and
+// what does no harm to it.
+func sessionMay(r *http.Request) bool {
+	if mayChange(r) {
+		return slices.Contains([]string{"/v1/sync", "/v1/gaps/ack"}, r.URL.Path)
 	}
-	return nil
+	return strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/openapi.json"
 }
 
 // checkCross is the standard library's opinion on requests that may change

@@ -13,7 +13,7 @@ import (
 
 // newHuma makes the API description and puts its handlers on mux. huma's own
 // pages are off: its documentation page loads a script from the network.
-func newHuma(mux *http.ServeMux, version string) huma.API {
+func newHuma(mux *http.ServeMux, version, cookie string) huma.API {
 	config := huma.DefaultConfig("callsyncd", version)
 	config.Info.Description = "The local API of a callsyncd archive: search, calls, transcripts, recordings, changes."
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
@@ -22,7 +22,8 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 	config.Formats = map[string]huma.Format{"application/json": format, "json": format} // the second is the +json of problems
 	config.Transformers = []huma.Transformer{encodeFirst}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "The token in the file api-token of the data folder."},
+		"token":   {Type: "http", Scheme: "bearer", Description: "The token in the file api-token of the data folder."},
+		"session": {Type: "apiKey", In: "cookie", Name: cookie, Description: "A browser session, made by callsyncd open. It may read, wake the sync and acknowledge gaps."},
 	}
 	return humago.New(mux, config)
 }
@@ -76,6 +77,13 @@ func registerStream[I any](s *server, op huma.Operation, handle func(context.Con
 		}}, nil
 	})
 }
+
+// tokenOnly and everybody are the requirements of operations that a session
+// is not enough for, and that need neither token nor session.
+var (
+	tokenOnly = []map[string][]string{{"token": {}}}
+	everybody = []map[string][]string{}
+)
 
 // schemaOf is a reference to the schema of T.
 func schemaOf[T any](api huma.API) *huma.Schema {

@@ -37,6 +37,8 @@ type param struct {
 	schema *huma.Schema
 	// many parameters may be repeated or hold several values with commas.
 	many bool
+	// together values are all meant, rather than alternatives.
+	together bool
 	// empty parameters may be given without a value.
 	empty bool
 	// read takes one value and answers what it should have been; empty when
@@ -94,15 +96,28 @@ var callsParams = slices.Concat(filterParams, orderParams, []param{
 }, pageParams, viewParams)
 
 var searchParams = slices.Concat([]param{
-	{name: "q", doc: `words, all required; "a phrase"; OR; -word; word*; word~; fields agent: customer: summary: topic: note: id:; a phone number in any notation`,
+	{name: "q", doc: `empty for all calls; words, all required; "a phrase"; OR; -word; word*; word~; fields agent: customer: summary: topic: note: id:; a phone number in any notation`,
 		schema: text(), empty: true, read: func(q *query, v string) string {
 			q.text = v
 			return ""
 		}},
-	choice("sort", "order of the hits; relevance by default", func(q *query, v string) { q.sort = v }, sortRelevance, sortNewest, sortOldest),
+	choice("sort", "order of the hits; relevance by default, newest when q is empty", func(q *query, v string) { q.sort = v }, sortRelevance, sortNewest, sortOldest),
 }, filterParams, orderParams, []param{
+	facetsParam(),
 	choice("order_by", "a search sorts by relevance or by start", func(q *query, v call.OrderBy) { q.orderBy = v }, call.ByStarted),
 }, pageParams, viewParams)
+
+func facetsParam() param {
+	p := choices("facets", "what to count among all matches: the answer holds every value with its number of calls",
+		func(q *query, v string) { q.facets = append(q.facets, v) }, call.FacetNames...)
+	p.together = true
+	return p
+}
+
+var statsParams = slices.Concat([]param{
+	choice("by", "length of a period, in UTC; a week begins on Monday; month by default", func(q *query, v string) { q.by = v }, "day", "week", "month"),
+	choice("group", "split every period by this", func(q *query, v string) { q.group = v }, "source", "agent", "campaign"),
+}, filterParams)
 
 var transcriptParams = []param{
 	choice("format", "json by default; vtt and srt need the vendor's times", func(q *query, v string) { q.format = v },
@@ -126,7 +141,11 @@ func documented(table []param) []*huma.Param {
 		schema := p.schema
 		if p.many {
 			schema = &huma.Schema{Type: huma.TypeArray, Items: schema}
-			p.doc += `; several values, repeated or with commas, are alternatives (write a comma inside a value as \,)`
+			if p.together {
+				p.doc += "; several values, repeated or with commas"
+			} else {
+				p.doc += `; several values, repeated or with commas, are alternatives (write a comma inside a value as \,)`
+			}
 		}
 		out = append(out, &huma.Param{Name: p.name, In: "query", Description: p.doc, Schema: schema})
 	}
@@ -279,7 +298,7 @@ func operation(method, path, id, summary string, table []param) huma.Operation {
 		// client that left.
 		BodyReadTimeout: -1,
 		MaxBodyBytes:    maxBodyBytes + 1,
-		Security:        []map[string][]string{{"token": {}}},
+		Security:        []map[string][]string{{"token": {}}, {"session": {}}},
 	}
 	if method == http.MethodPost {
 		op.Errors = []int{http.StatusBadRequest, http.StatusUnsupportedMediaType}

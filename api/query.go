@@ -27,6 +27,8 @@ type query struct {
 	fields     string
 	include    []string
 	format     string
+	facets     []string
+	by, group  string
 	source     call.SourceID
 	since      uint64
 	wait       time.Duration
@@ -175,7 +177,7 @@ func (q *query) listQuery() call.ListQuery {
 
 // searchQuery is the request as the index understands it.
 func (q *query) searchQuery() call.SearchQuery {
-	s := call.SearchQuery{Text: q.text, Filter: q.filter, Sort: q.sort, Limit: q.limit, After: q.cursor}
+	s := call.SearchQuery{Text: q.text, Filter: q.filter, Sort: q.sort, Limit: q.limit, After: q.cursor, Facets: q.facets}
 	switch {
 	case q.mostRecent:
 		s.Sort, s.Limit = sortNewest, 1
@@ -183,7 +185,10 @@ func (q *query) searchQuery() call.SearchQuery {
 		s.Sort = sortOldest
 	case q.given["order"] || q.given["order_by"]:
 		s.Sort = sortNewest
-	case s.Sort == "":
+	case s.Sort != "":
+	case strings.TrimSpace(q.text) == "":
+		s.Sort = sortNewest
+	default:
 		s.Sort = sortRelevance
 	}
 	return s

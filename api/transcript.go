@@ -42,7 +42,7 @@ func (s *server) registerTranscript(op huma.Operation) {
 			content[media].Schema = schemaOf[transcript](s.huma)
 		}
 	}
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: content}}
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Headers: etagHeader, Content: content}, "304": unchanged}
 	registerStream(s, op, s.transcript)
 }
 
@@ -63,10 +63,7 @@ func (s *server) transcript(ctx context.Context, in *keyInput) (func(http.Respon
 	if err != nil {
 		return nil, err
 	}
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", transcriptTypes[format])
-		_, _ = w.Write(body)
-	}, nil
+	return tagged(transcriptTypes[format], body), nil
 }
 
 // render writes the transcript of c in one of the formats. Subtitles need at

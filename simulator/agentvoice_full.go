@@ -78,7 +78,7 @@ func (w *world) voiceAnalysis(v view) avAnalysis {
 	summary, sentiment, _, _ := w.insight(v)
 	a := avAnalysis{Description: summary, Notes: []string{}}
 	if summary != nil || sentiment != nil {
-		t := w.talk(v.facts)
+		t := v.said()
 		a.PostCall = &avPostCall{sentiment, t.result}
 		a.Custom, a.Structured = map[string]string{}, map[string]string{"trade": t.trade}
 	}

@@ -36,6 +36,12 @@ type Faults struct {
 	// CredentialsRefused names vendors that answer 401 to everything.
 	CredentialsRefused []string
 
+	// EchoCredentials repeats the credentials of the request in the text of
+	// every ErrorRate and CredentialsRefused answer.
+	EchoCredentials bool
+	// ClockSkew is added to the Date header of every answer.
+	ClockSkew time.Duration
+
 	// EmptyList answers 200 with no rows and a total of 0.
 	EmptyList float64
 	// IgnoreFilters answers lists as if no filter had been given.
@@ -57,10 +63,22 @@ type Faults struct {
 	// the transcript, as the vendor's example does.
 	AbridgedDetail bool
 
+	// RecordingURL takes the place of every recording URL in API answers.
+	RecordingURL string
 	// MediaErrorRate answers 503 at the media host.
 	MediaErrorRate float64
 	// MediaTruncated ends the connection in the middle of a recording.
 	MediaTruncated float64
+	// MediaShort sends half a recording as if that were all, without checksum.
+	MediaShort float64
+	// MediaEmpty sends no bytes at all, as if that were right.
+	MediaEmpty float64
+	// MediaGzip sends the recording compressed, whatever the client accepts.
+	MediaGzip float64
+	// MediaRedirect is where the media host sends everybody; empty means nowhere.
+	MediaRedirect string
+	// MediaDisposition is the Content-Disposition header of every recording.
+	MediaDisposition string
 	// MediaHTML answers 200 with an HTML error page.
 	MediaHTML float64
 	// MediaWrongType sends the recording as text/plain.
@@ -94,12 +112,12 @@ func (w *world) strike(name string, share float64) bool {
 }
 
 // disrupt answers in place of the vendor when a fault strikes.
-func (w *world) disrupt(rw http.ResponseWriter, f Faults) bool {
+func (w *world) disrupt(rw http.ResponseWriter, r *http.Request, f Faults) bool {
 	switch {
 	case w.strike("ConnectionReset", f.ConnectionReset):
 		reset(rw)
 	case w.strike("ErrorRate", f.ErrorRate):
-		w.write(rw, http.StatusInternalServerError, w.spec.failure(http.StatusInternalServerError, "server_error", "Internal server error"))
+		w.write(rw, http.StatusInternalServerError, w.spec.failure(http.StatusInternalServerError, "server_error", echo("Internal server error", r, f)))
 	case w.strike("TooManyRequests", f.TooManyRequests):
 		w.retryAfter(rw.Header(), f)
 		w.write(rw, http.StatusTooManyRequests, w.spec.failure(http.StatusTooManyRequests, "rate_limited", "Too many requests"))
@@ -127,6 +145,14 @@ func (w *world) retryAfter(h http.Header, f Faults) {
 	default:
 		h.Set("Retry-After", f.RetryAfter)
 	}
+}
+
+// echo adds the credentials of a request to a message when EchoCredentials is set.
+func echo(message string, r *http.Request, f Faults) string {
+	if !f.EchoCredentials {
+		return message
+	}
+	return message + ": " + r.Header.Get("Authorization") + r.Header.Get("X-Api-Key")
 }
 
 // reset closes the connection below rw, with a TCP reset where it can.

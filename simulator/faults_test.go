@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"io"
@@ -154,9 +156,15 @@ func TestMediaFaults(t *testing.T) {
 		"MediaHTML":         {Faults{MediaHTML: 1}, 200, "text/html; charset=utf-8"},
 		"MediaWrongType":    {Faults{MediaWrongType: 1}, 200, "text/plain"},
 		"MediaExpiresEarly": {Faults{MediaExpiresEarly: 1}, 403, "application/xml"},
+		"MediaShort":        {Faults{MediaShort: 1, Vendors: []string{"suresend"}}, 200, "audio/mpeg"},
+		"MediaEmpty":        {Faults{MediaEmpty: 1, Vendors: []string{"suresend"}}, 200, "audio/mpeg"},
+		"MediaGzip":         {Faults{MediaGzip: 1, Vendors: []string{"suresend"}}, 200, "audio/mpeg"},
 	} {
 		b.SetFaults(x.faults)
 		for _, vendor := range vendorNames {
+			if len(x.faults.Vendors) > 0 && vendor != "suresend" {
+				continue
+			}
 			u := link(b.detail(vendor, string(b.spokenRecently(vendor))))
 			if rec := b.media(u, nil); rec.Code != x.status || rec.Header().Get("Content-Type") != x.kind {
 				t.Errorf("%s, %s: %d %s", name, vendor, rec.Code, rec.Header().Get("Content-Type"))
@@ -165,6 +173,51 @@ func TestMediaFaults(t *testing.T) {
 		if got := b.Stats("suresend").Faults[name]; got != 1 {
 			t.Errorf("%s: counted %d times", name, got)
 		}
+	}
+}
+
+func TestMediaBytesAreSpoiled(t *testing.T) {
+	b := newBench(t, Options{Seed: 1, Calls: 30})
+	u := link(b.detail("callcamp", string(b.spokenRecently("callcamp"))))
+	whole := b.media(u, nil).Body.Bytes()
+	b.SetFaults(Faults{MediaShort: 1, MediaDisposition: `attachment; filename="../../x.sh"`})
+	if rec := b.media(u, nil); rec.Body.Len() != len(whole)/2 || rec.Header().Get("ETag") != "" || !strings.Contains(rec.Header().Get("Content-Disposition"), "x.sh") {
+		t.Errorf("short: %d of %d bytes, header %v", rec.Body.Len(), len(whole), rec.Header())
+	}
+	b.SetFaults(Faults{MediaEmpty: 1})
+	if rec := b.media(u, nil); rec.Body.Len() != 0 {
+		t.Errorf("empty: %d bytes", rec.Body.Len())
+	}
+	b.SetFaults(Faults{MediaGzip: 1})
+	rec := b.media(u, nil)
+	z, err := gzip.NewReader(rec.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(z); err != nil || !bytes.Equal(data, whole) || rec.Header().Get("Content-Encoding") != "gzip" {
+		t.Errorf("gzip: %d of %d bytes, error %v", len(data), len(whole), err)
+	}
+	b.SetFaults(Faults{MediaRedirect: "http://169.254.169.254/latest"})
+	if rec := b.media(u, nil); rec.Code != 302 || rec.Header().Get("Location") != "http://169.254.169.254/latest" {
+		t.Errorf("redirect: %d %v", rec.Code, rec.Header())
+	}
+}
+
+func TestAddressesAndSecretsInTheWrongPlaces(t *testing.T) {
+	b := newBench(t, Options{Seed: 1, Calls: 30})
+	b.SetFaults(Faults{RecordingURL: "file:///etc/passwd"})
+	for _, vendor := range vendorNames {
+		if got := link(b.detail(vendor, string(b.spokenRecently(vendor)))); got != "file:///etc/passwd" {
+			t.Errorf("%s: recording URL %s", vendor, got)
+		}
+	}
+	b.SetFaults(Faults{ErrorRate: 1, EchoCredentials: true, ClockSkew: time.Hour})
+	rec := b.do("agentvoice", b.request("agentvoice", "/calls", ""))
+	if !strings.Contains(rec.Body.String(), b.must("agentvoice").credentials()["api_key"]) {
+		t.Errorf("no credentials echoed: %s", rec.Body)
+	}
+	if got := rec.Header().Get("Date"); got != "Sun, 01 Mar 2026 13:00:00 GMT" {
+		t.Errorf("date %s", got)
 	}
 }
 

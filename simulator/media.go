@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha256"
@@ -45,27 +46,38 @@ func (w *world) fileName(f facts) string { return f.id + "." + w.spec.audio }
 // amazonURL is a link signed in the query, the way object stores do.
 func (w *world) amazonURL(f facts) string {
 	g := w.grant(w.sim.options.URLLife)
-	return w.plainURL(f) + "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=" +
+	return w.bend(w.fileURL(f) + "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=" +
 		g.expires.Add(-w.sim.options.URLLife).Format("20060102T150405Z") +
 		"&X-Amz-Expires=" + strconv.Itoa(int(w.sim.options.URLLife/time.Second)) +
-		"&X-Amz-Security-Token=" + g.nonce + "&X-Amz-Signature=" + w.sign(f.id, g)
+		"&X-Amz-Security-Token=" + g.nonce + "&X-Amz-Signature=" + w.sign(f.id, g))
 }
 
 // tokenURL is a link with a token in the query.
 func (w *world) tokenURL(f facts, life time.Duration) (string, time.Time) {
 	g := w.grant(life)
-	return w.plainURL(f) + "?token=" + w.token(f.id, g), g.expires
+	return w.bend(w.fileURL(f) + "?token=" + w.token(f.id, g)), g.expires
 }
 
 // pathURL is a link with a token in the path and nothing to see in the query.
 func (w *world) pathURL(f facts) (string, time.Time) {
 	g := w.grant(w.sim.options.URLLife)
-	return w.sim.media() + "/" + w.spec.name + "/" + w.token(f.id, g) + "/" + w.fileName(f), g.expires
+	return w.bend(w.sim.media() + "/" + w.spec.name + "/" + w.token(f.id, g) + "/" + w.fileName(f)), g.expires
 }
 
 // plainURL is a link that does not change.
-func (w *world) plainURL(f facts) string {
+func (w *world) plainURL(f facts) string { return w.bend(w.fileURL(f)) }
+
+// fileURL is where a recording lies.
+func (w *world) fileURL(f facts) string {
 	return w.sim.media() + "/" + w.spec.name + "/recordings/" + w.fileName(f)
+}
+
+// bend puts RecordingURL in place of a link when that fault is set.
+func (w *world) bend(link string) string {
+	if other := w.sim.faultsOf(w.spec.name).RecordingURL; other != "" {
+		return other
+	}
+	return link
 }
 
 // storageError is the error document of an object store.
@@ -82,7 +94,6 @@ type storageError struct {
 // refuses requests that carry credentials, and counts them.
 func (s *Simulator) MediaHandler() http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Date", s.now().Format(http.TimeFormat))
 		name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		w := s.find(name)
 		if w == nil {
@@ -108,6 +119,7 @@ func storage(rw http.ResponseWriter, status int, e storageError) {
 // serveMedia serves one recording of a vendor; path is what follows its name.
 func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string) {
 	f := w.sim.faultsOf(w.spec.name)
+	rw.Header().Set("Date", w.sim.now().Add(f.ClockSkew).Format(http.TimeFormat))
 	switch {
 	case w.leaks(r):
 		w.counts.edit(func(s *Stats) { s.MediaCredentials++ })
@@ -115,6 +127,11 @@ func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		storage(rw, http.StatusMethodNotAllowed, storageError{Code: "MethodNotAllowed", Message: "The specified method is not allowed"})
+		return
+	}
+	if f.MediaRedirect != "" {
+		rw.Header().Set("Location", f.MediaRedirect)
+		rw.WriteHeader(http.StatusFound)
 		return
 	}
 	folder, file, _ := strings.Cut(path, "/")
@@ -230,19 +247,44 @@ func (w *world) play(rw http.ResponseWriter, r *http.Request, v view, f Faults) 
 	h := rw.Header()
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
 	h.Set("Content-Type", audio.contentType)
+	if f.MediaDisposition != "" {
+		h.Set("Content-Disposition", f.MediaDisposition)
+	}
 	if w.strike("MediaWrongType", f.MediaWrongType) {
 		h.Set("Content-Type", "text/plain")
 	}
-	if w.strike("MediaTruncated", f.MediaTruncated) {
-		h.Set("Content-Length", strconv.Itoa(len(audio.bytes)))
-		rw.Write(audio.bytes[:len(audio.bytes)/2])
-		if flusher, ok := rw.(http.Flusher); ok {
-			flusher.Flush()
-		}
-		panic(http.ErrAbortHandler)
+	if w.spoil(rw, audio.bytes, f) {
+		return
 	}
 	if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
 		w.counts.edit(func(s *Stats) { s.MediaDownloads++ })
 	}
 	http.ServeContent(rw, r, "", v.ended, bytes.NewReader(audio.bytes))
+}
+
+// spoil sends something else than the bytes of a recording when a fault strikes.
+func (w *world) spoil(rw http.ResponseWriter, audio []byte, f Faults) bool {
+	switch {
+	case w.strike("MediaTruncated", f.MediaTruncated):
+		rw.Header().Set("Content-Length", strconv.Itoa(len(audio)))
+		rw.Write(audio[:len(audio)/2])
+		if flusher, ok := rw.(http.Flusher); ok {
+			flusher.Flush()
+		}
+		panic(http.ErrAbortHandler)
+	case w.strike("MediaShort", f.MediaShort):
+		rw.Header().Del("ETag")
+		rw.Write(audio[:len(audio)/2])
+	case w.strike("MediaEmpty", f.MediaEmpty):
+		rw.Header().Del("ETag")
+		rw.WriteHeader(http.StatusOK)
+	case w.strike("MediaGzip", f.MediaGzip):
+		rw.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(rw)
+		z.Write(audio)
+		z.Close()
+	default:
+		return false
+	}
+	return true
 }

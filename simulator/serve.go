@@ -36,13 +36,13 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if !pause(r.Context(), w.sim.options.Latency) {
 		return
 	}
-	rw.Header().Set("Date", w.sim.now().Format(http.TimeFormat))
+	rw.Header().Set("Date", w.sim.now().Add(f.ClockSkew).Format(http.TimeFormat))
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if !w.spec.authorized(w, r) || slices.Contains(f.CredentialsRefused, w.spec.name) {
-		w.refuse(rw, "unauthorized", refusal{http.StatusUnauthorized, "unauthorized", w.spec.refused})
+		w.refuse(rw, "unauthorized", refusal{http.StatusUnauthorized, "unauthorized", echo(w.spec.refused, r, f)})
 		return
 	}
-	if w.disrupt(rw, f) || (w.sim.options.Budgets && w.spend(rw, r)) {
+	if w.disrupt(rw, r, f) || (w.sim.options.Budgets && w.spend(rw, r)) {
 		return
 	}
 	switch {

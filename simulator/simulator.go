@@ -179,7 +179,8 @@ func (s *Simulator) must(name string) *world {
 	panic("simulator: no vendor named " + name)
 }
 
-// Start listens on loopback: one port for each vendor and one for the media host.
+// Start listens on loopback: one port for each vendor and one for the media
+// host. Start and Close are for one goroutine.
 func (s *Simulator) Start() error {
 	base, err := s.listen(s.MediaHandler())
 	if err != nil {

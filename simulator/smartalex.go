@@ -344,11 +344,7 @@ func smartAlexTruth(w *world, v view) call.Call {
 		AgentID: &agent.id, AgentName: ptr(agent.first), StartedAt: &v.created,
 		StartedAtApproximate: !w.spec.newer, CreatedAt: &v.created, EndedAt: &v.ended, Cost: ptr(v.cost), SentimentLabel: sentiment, Summary: summary,
 	}
-	lines := w.lines(v)
-	c.Transcript = turns(lines, "agent", "caller", flat, func(t *call.Turn, l turn) { t.StartSeconds = ptr(math.Floor(l.start)) })
-	for i := 0; i+1 < len(c.Transcript); i++ {
-		c.Transcript[i].EndSeconds = c.Transcript[i+1].StartSeconds
-	}
+	c.Transcript = turns(w.lines(v), "agent", "caller", flat, func(t *call.Turn, l turn) { t.StartSeconds = ptr(math.Floor(l.start)) })
 	if v.contact {
 		c.ContactID, c.ContactName, c.ContactEmail = &p.id, ptr(p.name()), &p.email
 	} else if w.spec.newer {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"callsyncd/call"
@@ -267,7 +268,9 @@ func soloRecording(q *request) (any, *refusal) {
 		return nil, &refusal{http.StatusNotFound, "no_recording", "No recording available for this call"}
 	}
 	url, expires := q.tokenURL(v.facts, time.Duration(seconds)*time.Second)
-	url += "&expires=" + strconv.FormatInt(expires.Unix(), 10)
+	if strings.Contains(url, "?token=") {
+		url += "&expires=" + strconv.FormatInt(expires.Unix(), 10)
+	}
 	type answer struct {
 		RecordingURL string `json:"recording_url"`
 		ExpiresAt    string `json:"expires_at"`

@@ -44,7 +44,7 @@ func (w *world) recordingTruth(f facts) *call.Recording {
 // included. Everything is nil while it has not arrived.
 func (w *world) insight(v view) (summary, sentiment *string, score *float64, topics []string) {
 	if v.ready && v.hasSummary() {
-		t := w.talk(v.facts)
+		t := v.said()
 		summary, sentiment, score, topics = &t.summary, &t.sentiment, &t.score, t.topics
 	}
 	if v.edit.Summary != nil {
@@ -67,7 +67,7 @@ func (w *world) lines(v view) []turn {
 	if !v.ready || !v.hasTranscript() {
 		return nil
 	}
-	return w.talk(v.facts).turns
+	return v.said().turns
 }
 
 // word is the vendor's word for how a call stands, edits included.

@@ -151,6 +151,7 @@ type view struct {
 	ended   time.Time // zero while live
 	edit    Edit
 	edited  time.Time // zero when never edited
+	said    func() talk
 }
 
 // final is a moment at which everything has arrived.
@@ -159,6 +160,8 @@ var final = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // at looks at a call.
 func (w *world) at(e *entry, now time.Time) view {
 	v := view{facts: w.facts(e), created: e.created}
+	f := v.facts
+	v.said = sync.OnceValue(func() talk { return w.talk(f) })
 	answer := e.created.Add(time.Duration(v.setup) * time.Second)
 	end := answer.Add(time.Duration(v.duration) * time.Second)
 	v.readyAt = w.readyAt(e, end)

@@ -71,7 +71,7 @@ func boltOptions() *bolt.Options {
 		Timeout:         holdTimeout,
 		FreelistType:    bolt.FreelistMapType,
 		InitialMmapSize: initialMmapSize,
-		NoStatistics:    true,
+		NoStatistics:    true, PageSize: 16384,
 	}
 }
 

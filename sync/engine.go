@@ -191,10 +191,26 @@ func (e *Engine) save(ctx context.Context, writes []call.Write, edit func(*call.
 	}
 	e.checkpoint, e.counted = next, [2]int64{requests, lookups}
 	if len(writes) > 0 {
-		close(e.nudge)
-		e.nudge = make(chan struct{})
+		e.wake()
 	}
 	return nil
+}
+
+// write commits the new state of single calls, beside others doing the same.
+func (e *Engine) write(ctx context.Context, w call.Write) error {
+	if err := e.store.Save(ctx, call.Batch{Source: e.src.ID, Writes: []call.Write{w}}); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.wake()
+	return nil
+}
+
+// wake tells the loops that parts may have come due. It needs the lock.
+func (e *Engine) wake() {
+	close(e.nudge)
+	e.nudge = make(chan struct{})
 }
 
 // learned returns a copy of the facts learned about this account.

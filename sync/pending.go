@@ -110,7 +110,7 @@ func (e *Engine) retry(ctx context.Context, key call.Key, record *call.Record, k
 	if !o.dirty {
 		return nil
 	}
-	err = e.save(ctx, []call.Write{o.write}, nil)
+	err = e.write(ctx, o.write)
 	if err == nil && errors.As(o.incomplete, new(*call.BudgetError)) {
 		return o.incomplete // the rest would only wait for the same budget
 	}

@@ -20,7 +20,7 @@ const (
 	freshLinks = 3
 	// saveRetry is how long to wait when not even a failure could be stored.
 	saveRetry = 5 * time.Second
-	// dueBatch is how many due recordings are looked up at once.
+	// dueBatch is how many due recordings are looked up, and in hand, at once.
 	dueBatch = 64
 )
 
@@ -34,11 +34,12 @@ type downloads struct {
 	tried   map[call.ID]bool
 	stored  int
 	running sync.WaitGroup
+	crew    chan struct{} // bounds the recordings in hand, most of which wait for a slot or the disk
 	idle    chan struct{} // signalled when a download ends
 }
 
 func (e *Engine) newDownloads(all bool) *downloads {
-	return &downloads{e: e, all: all, busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), idle: make(chan struct{}, 1)}
+	return &downloads{e: e, all: all, busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
 }
 
 // run downloads until ctx ends or, once finish is closed, nothing due is left.
@@ -59,13 +60,13 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 			continue
 		}
 		select {
-		case d.e.slots <- struct{}{}:
+		case d.crew <- struct{}{}:
 		case <-ctx.Done():
 			d.release(next.Key.ID)
 			return context.Cause(ctx)
 		}
 		d.running.Go(func() {
-			defer func() { <-d.e.slots; d.release(next.Key.ID) }()
+			defer func() { <-d.crew; d.release(next.Key.ID) }()
 			d.one(ctx, next.Key)
 		})
 	}
@@ -262,7 +263,7 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 		}
 		e.links.take(key.ID) // it is in our hands
 		if o.dirty {
-			if err := e.save(ctx, []call.Write{o.write}, nil); err != nil {
+			if err := e.write(ctx, o.write); err != nil {
 				return call.RecordingLink{}, record, known, err
 			}
 		}
@@ -294,6 +295,12 @@ func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, l
 }
 
 func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return call.Recording{}, context.Cause(ctx)
+	}
+	defer func() { <-e.slots }()
 	body, expect, err := e.down.Get(ctx, link.URL)
 	if err != nil {
 		return call.Recording{}, err
@@ -309,7 +316,7 @@ func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recordi
 	next.Call.Recording = &recording
 	next.Parts.Recording = call.Part{State: call.Stored}
 	next.Mirror()
-	return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangeRecording}}, nil)
+	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording})
 }
 
 // keepFailure stores what went wrong and when it is tried again; once the
@@ -334,7 +341,7 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, failure e
 	}
 	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Mirror()
-	return e.save(ctx, []call.Write{{Record: next, Kind: kind}}, nil)
+	return e.write(ctx, call.Write{Record: next, Kind: kind})
 }
 
 // waitForDownloads holds a sweep back while more links are waiting than one

@@ -83,6 +83,8 @@ type Hit struct {
 // SearchPage is one page of hits.
 type SearchPage struct {
 	Coverage call.Coverage `json:"coverage"`
+	// Facets holds the counts asked for.
+	Facets map[string][]call.FacetCount `json:"facets,omitempty"`
 	Page[Hit]
 }
 
@@ -116,6 +118,7 @@ func (c *Client) Search(ctx context.Context, o SearchOptions) (Response[SearchPa
 	q := params{}
 	q.add("q", o.Text)
 	q.add("sort", o.Sort)
+	addAll(q, "facets", o.Facets)
 	q.filter(o.Filter)
 	q.page(o.Limit, o.After)
 	q.show(o.Show, o.MostRecent)
@@ -247,6 +250,36 @@ func (c *Client) Gaps(ctx context.Context, source call.SourceID, limit int, afte
 	q.add("source", string(source))
 	q.page(limit, after)
 	return get[Page[call.Gap]](ctx, c, "/v1/gaps", q)
+}
+
+// Stats are figures over time.
+type Stats struct {
+	By    string       `json:"by"`    // day, week or month
+	Group *string      `json:"group"` // nil when the periods are not split
+	Data  []call.Stats `json:"data"`
+}
+
+// Stats counts calls over time. An empty By leaves the length of the periods
+// to the API.
+func (c *Client) Stats(ctx context.Context, s call.StatsQuery) (Response[Stats], error) {
+	q := params{}
+	q.add("by", s.By)
+	q.add("group", s.Group)
+	q.filter(s.Filter)
+	return get[Stats](ctx, c, "/v1/stats", q)
+}
+
+// Link opens the page in a browser. It is a secret: whoever opens it first
+// reads the archive.
+type Link struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// OpenLink makes a link that opens the page once, at the host of the client's
+// base address.
+func (c *Client) OpenLink(ctx context.Context) (Response[Link], error) {
+	return post[Link](ctx, c, "/v1/session/link", struct{}{})
 }
 
 // Loss names a lost part and why that is accepted.

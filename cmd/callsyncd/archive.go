@@ -33,10 +33,13 @@ func knownProvider(nameOrPath string) error {
 	return err
 }
 
+// brokenSources are the sources that cannot be opened, a line for each mistake.
+type brokenSources struct{ error }
+
 // checkSources makes what is wrong with a source a mistake of the configuration.
 func checkSources(cfg *config.Config) error {
 	if err := service.CheckSources(cfg); err != nil {
-		return &fault{exitConfig, err, "correct " + cfg.File + ", or put the secret where it points, then run `callsyncd config check`"}
+		return &fault{exitConfig, brokenSources{err}, "correct " + cfg.File + ", or put the secret where it points, then run `callsyncd config check`"}
 	}
 	return nil
 }
@@ -52,8 +55,19 @@ type archive struct {
 // process; nothing is ever sent there.
 const localBase = "http://callsyncd.local"
 
+// need says what an archive that is opened here must be able to do.
+type need bool
+
+const (
+	// anySource is for commands that only read what is stored: a secret that is
+	// not at hand, or a broken vendor description, is no reason to keep it.
+	anySource need = false
+	// everySource is for commands that speak for every source.
+	everySource need = true
+)
+
 // reach finds the daemon, or opens the archive.
-func (a *app) reach(ctx context.Context) (*archive, error) {
+func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return nil, err
@@ -65,6 +79,9 @@ func (a *app) reach(ctx context.Context) (*archive, error) {
 		return nil, &fault{exitNotFound, errors.New("open " + cfg.DataDir + ": there is no archive yet"), "fill it with `callsyncd sync`, or start `callsyncd run`"}
 	}
 	own, err := a.open(ctx, cfg, nil)
+	if exitCode(err) == exitConfig && sources == anySource {
+		own, err = a.open(ctx, withoutBroken(cfg), nil)
+	}
 	if errors.Is(err, call.ErrLocked) {
 		if remote := daemonOf(cfg); remote != nil { // it has just started
 			return remote, nil
@@ -82,13 +99,28 @@ func daemonOf(cfg *config.Config) *archive {
 	return &archive{Client: client.New("http://"+address, token, nil)}
 }
 
-// open opens the archive in this process.
-func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Progress)) (*archive, error) {
-	if err := checkSources(cfg); err != nil {
-		return nil, err
+// withoutBroken leaves out the sources that cannot be opened.
+func withoutBroken(cfg *config.Config) *config.Config {
+	rest := *cfg
+	rest.Sources = nil
+	for _, s := range cfg.Sources {
+		alone := *cfg
+		alone.Sources = []config.Source{s}
+		if service.CheckSources(&alone) == nil {
+			rest.Sources = append(rest.Sources, s)
+		}
 	}
+	return &rest
+}
+
+// open opens the archive in this process. A mistake in a source is one of the
+// configuration.
+func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Progress)) (*archive, error) {
 	own, err := service.Open(ctx, service.Options{Config: cfg, Log: a.logger(), Version: buildVersion().Version, Observe: observe})
 	if err != nil {
+		if broken := checkSources(cfg); broken != nil && !errors.Is(err, call.ErrLocked) {
+			err = broken
+		}
 		return nil, err
 	}
 	return &archive{client.New(localBase, own.Token(), client.InProcess(own.Handler())), own}, nil
@@ -111,8 +143,8 @@ func (r *archive) close() error {
 }
 
 // with runs do on the archive and closes it.
-func (a *app) with(ctx context.Context, do func(*archive) error) error {
-	r, err := a.reach(ctx)
+func (a *app) with(ctx context.Context, sources need, do func(*archive) error) error {
+	r, err := a.reach(ctx, sources)
 	if err != nil {
 		return err
 	}

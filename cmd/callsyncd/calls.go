@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func newCalls(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(c.Context(), func(r *archive) error { return a.calls(c.Context(), r, o) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.calls(c.Context(), r, o) })
 		},
 	}
 	f.add(c, "newest (default) or oldest", "most calls in one answer, up to 200 (default 25)")
@@ -36,7 +37,7 @@ func newCalls(a *app) *cobra.Command {
 func (a *app) calls(ctx context.Context, r *archive, o client.ListOptions) error {
 	page, err := r.Calls(ctx, o)
 	if err != nil {
-		return err
+		return fmt.Errorf("list calls: %w", err)
 	}
 	if a.json {
 		return a.printJSON(page.Body)
@@ -50,8 +51,6 @@ func (a *app) calls(ctx context.Context, r *archive, o client.ListOptions) error
 		g.print(a.stdout)
 	}
 	a.say("%s of %s", count(len(page.Value.Data)), plural(page.Value.Pagination.Total, "call"))
-	if next := page.Value.Pagination.NextCursor; next != nil {
-		a.say("more with --cursor %s", safe(*next))
-	}
+	a.more(page.Value.Pagination)
 	return nil
 }

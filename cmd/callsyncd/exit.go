@@ -119,6 +119,9 @@ func (a *app) report(err error) int {
 // problemLines are the mistakes of a file, one line each.
 func problemLines(err error) []string {
 	var lines []string
+	if broken, ok := errors.AsType[brokenSources](err); ok {
+		return strings.Split(broken.Error(), "\n")
+	}
 	if ps, ok := errors.AsType[config.Problems](err); ok {
 		for _, p := range ps {
 			lines = append(lines, p.String())
@@ -135,7 +138,7 @@ func problemLines(err error) []string {
 // messageOf is the one line about an error.
 func messageOf(err error) string {
 	if n := len(problemLines(err)); n > 0 {
-		return plural(n, "problem")
+		return plural(n, "problem") + " to correct first"
 	}
 	if q, ok := errors.AsType[*call.QueryError](err); ok {
 		return fmt.Sprintf("search: %s (at character %d)", q.Message, q.Position+1)

@@ -49,7 +49,7 @@ a formula (it begins with = + - @, a tab or a carriage return) gets a ' before i
 			if err != nil {
 				return err
 			}
-			return a.with(c.Context(), func(r *archive) error { return a.export(c.Context(), r, o, format, out) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.export(c.Context(), r, o, format, out) })
 		},
 	}
 	f.add(c, "newest (default) or oldest", "most calls to write (default all)")

@@ -26,7 +26,7 @@ their next try, lost ones with the reason. It exits with 3 while any of them is 
 			if c.Flags().Changed("limit") && limit < 1 {
 				return usageError("", "--limit: %d is less than 1", limit)
 			}
-			return a.with(c.Context(), func(r *archive) error {
+			return a.with(c.Context(), everySource, func(r *archive) error {
 				return a.gaps(c.Context(), r, call.SourceID(source), limit, cursor)
 			})
 		},
@@ -98,9 +98,7 @@ func (a *app) printGaps(page *client.Page[call.Gap]) {
 	}
 	g.print(a.stdout)
 	a.say("%s of %s", count(len(page.Data)), plural(page.Pagination.Total, "gap"))
-	if next := page.Pagination.NextCursor; next != nil {
-		a.say("more with --cursor %s", safe(*next))
-	}
+	a.more(page.Pagination)
 }
 
 func newGapsAck(a *app) *cobra.Command {
@@ -109,7 +107,7 @@ func newGapsAck(a *app) *cobra.Command {
 		Use:     "ack KEY PART",
 		Short:   "Accept the loss of a part, with a reason that is kept",
 		Example: `  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
-		Args:    cobra.ExactArgs(2),
+		Args:    wants("KEY", "PART"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := call.ParseKey(args[0])
 			if err != nil {
@@ -122,7 +120,7 @@ func newGapsAck(a *app) *cobra.Command {
 			if strings.TrimSpace(reason) == "" {
 				return usageError(`add --reason "why this loss is accepted"`, "gaps ack wants a reason")
 			}
-			return a.with(c.Context(), func(r *archive) error {
+			return a.with(c.Context(), everySource, func(r *archive) error {
 				return a.acknowledge(c.Context(), r, client.Loss{Key: key, Part: part, Reason: reason})
 			})
 		},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -17,17 +18,36 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
+// sink remembers that output could not be written, so that a full disk is not
+// taken for success.
+type sink struct {
+	io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	n, err := s.Writer.Write(b)
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return n, err
+}
+
 // run is the program without its process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, getenv: os.Getenv, now: time.Now}
+	out := &sink{Writer: stdout}
+	a := &app{stdout: out, stderr: stderr, getenv: os.Getenv, now: time.Now}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
 		err = usage(command, err)
+	}
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write output: %w", out.err)
 	}
 	if ctx.Err() != nil && err != nil && exitCode(err) == exitFailed {
 		err = &fault{code: exitInterrupted, err: errInterrupted}

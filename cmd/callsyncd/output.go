@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"callsyncd/api/client"
 	"callsyncd/call"
 )
 
@@ -96,6 +97,13 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return count(n) + " " + noun + "s"
+}
+
+// more tells how to see the next page.
+func (a *app) more(p client.Pagination) {
+	if p.NextCursor != nil {
+		a.say("more with --cursor %s", safe(*p.NextCursor))
+	}
 }
 
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }

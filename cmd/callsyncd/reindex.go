@@ -18,7 +18,7 @@ answered from the old index until the new one is complete.`,
 		Example: "  callsyncd reindex",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(r *archive) error { return a.reindex(c.Context(), r) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.reindex(c.Context(), r) })
 		},
 	}
 	a.jsonFlag(c)

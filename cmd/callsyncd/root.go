@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -85,10 +86,10 @@ func addGroups(root *cobra.Command, a *app) {
 
 // family makes a command that only holds others.
 func family(use, short, example string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usageError("see `"+c.CommandPath()+" --help`", "%s wants one of: %s", c.CommandPath(), strings.Join(names(c), ", "))
+			return usageError("see `"+c.CommandPath()+" --help`", "%s wants one of: %s", c.Name(), strings.Join(names(c), ", "))
 		}
 		hint := "see `" + c.CommandPath() + " --help`"
 		if like := c.SuggestionsFor(args[0]); len(like) > 0 {
@@ -98,6 +99,16 @@ func family(use, short, example string, commands ...*cobra.Command) *cobra.Comma
 	}
 	c.AddCommand(commands...)
 	return c
+}
+
+// wants demands exactly the named arguments.
+func wants(arguments ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, given []string) error {
+		if len(given) == len(arguments) {
+			return nil
+		}
+		return fmt.Errorf("%s wants %s, not %s", strings.TrimPrefix(c.CommandPath(), "callsyncd "), strings.Join(arguments, " "), plural(len(given), "argument"))
+	}
 }
 
 func names(c *cobra.Command) []string {

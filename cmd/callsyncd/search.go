@@ -26,7 +26,12 @@ func newSearch(a *app) *cobra.Command {
 		Example: `  callsyncd search 'refund OR "money back"' --from 7d
   callsyncd search 'customer:cancel -agent:sorry' --source crm --has recording
   callsyncd search invoice --sort newest --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(c *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				return wants("QUERY")(c, given)
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.read(c, a.now()); err != nil {
 				return err
@@ -35,7 +40,7 @@ func newSearch(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(c.Context(), func(r *archive) error { return a.search(c.Context(), r, o) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.search(c.Context(), r, o) })
 		},
 	}
 	f.add(c, "relevance (default), newest or oldest", "most hits in one answer, up to 200 (default 25)")
@@ -55,6 +60,7 @@ func (a *app) search(ctx context.Context, r *archive, o client.SearchOptions) er
 		return a.printJSON(found.Body)
 	}
 	a.printHits(&found.Value)
+	a.more(found.Value.Pagination)
 	return nil
 }
 
@@ -70,9 +76,6 @@ func (a *app) printHits(page *client.SearchPage) {
 		}
 	}
 	a.say("%s", coverage(page))
-	if next := page.Pagination.NextCursor; next != nil {
-		a.say("more with --cursor %s", safe(*next))
-	}
 }
 
 // snippet is one matching stretch with its second and its speaker.

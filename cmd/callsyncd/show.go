@@ -23,7 +23,7 @@ func newShow(a *app) *cobra.Command {
 		Long:  "Show prints one call, readable. KEY is source/id, as `callsyncd calls` and `callsyncd search` print it.",
 		Example: `  callsyncd show crm/7f3d0c8e --transcript
   callsyncd show crm/7f3d0c8e --json | jq .summary`,
-		Args: cobra.ExactArgs(1),
+		Args: wants("KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := call.ParseKey(args[0])
 			if err != nil {
@@ -36,7 +36,7 @@ func newShow(a *app) *cobra.Command {
 			if versions {
 				show.Include = append(show.Include, "versions")
 			}
-			return a.with(c.Context(), func(r *archive) error { return a.show(c.Context(), r, key, show, transcript) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.show(c.Context(), r, key, show, transcript) })
 		},
 	}
 	c.Flags().BoolVar(&transcript, "transcript", false, "also what was said")

@@ -21,7 +21,7 @@ list, nothing pending, nothing lost that nobody acknowledged. Otherwise it exits
   callsyncd status --json | jq -r '.problems[]'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			err := a.with(c.Context(), func(r *archive) error { return a.status(c.Context(), r) })
+			err := a.with(c.Context(), everySource, func(r *archive) error { return a.status(c.Context(), r) })
 			if f, ok := err.(*fault); ok && f.code == exitNotFound {
 				f.code = exitPartial // no archive yet: everything is missing
 			}

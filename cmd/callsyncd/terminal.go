@@ -9,6 +9,9 @@ import (
 
 // isTerminal reports whether somebody watches what is written to w.
 func isTerminal(w io.Writer) bool {
+	if s, ok := w.(*sink); ok {
+		w = s.Writer
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

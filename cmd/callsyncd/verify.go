@@ -18,7 +18,7 @@ the index - and says what that proves and what it cannot prove. It exits with 1 
   callsyncd verify --json | jq '.problems'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(r *archive) error { return a.verify(c.Context(), r) })
+			return a.with(c.Context(), anySource, func(r *archive) error { return a.verify(c.Context(), r) })
 		},
 	}
 	a.jsonFlag(c)

@@ -77,6 +77,9 @@ func (b *bed) load(t testing.TB) *config.Config {
 }
 
 func (b *bed) options(t testing.TB) service.Options {
+	if b.logs == nil {
+		return service.Options{Config: b.load(t), Log: slog.New(slog.DiscardHandler), Version: "test"}
+	}
 	log := slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return service.Options{Config: b.load(t), Log: log, Version: "test"}
 }

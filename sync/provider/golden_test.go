@@ -106,7 +106,7 @@ func understand(t *testing.T, s stored) understood {
 	return u
 }
 
-func readJSON(t *testing.T, file string, to any) {
+func readJSON(t testing.TB, file string, to any) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {

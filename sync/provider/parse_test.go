@@ -58,6 +58,8 @@ func TestParseProblems(t *testing.T) {
 		"unknown document":  {".status", "$detial.status", []string{`11:11: map.status: jq: variable not defined: $detial`}},
 		"document too soon": {"id: .id", "id: $list.id", []string{`8:7: list.id: jq: variable not defined: $list`}},
 		"escape from path":  {"items: .calls", "items: '.calls) | (.x'", []string{`7:17: list.items: jq: unexpected token ")"`}},
+		"input":             {".status", "input", []string{`11:11: map.status: jq: input(s)/0 is not allowed`}},
+		"module":            {".status", "import \"a\" as a; .x", []string{`11:11: map.status: jq: `}},
 		"no expression":     {".status", "{a: 1}", []string{`11:11: map.status: want a jq expression`}},
 		"null expression":   {".status", "", []string{`11:10: map.status: want a jq expression`}},
 		"wrong type":        {"rows: 10", "rows: ten", []string{`9:46: list.paging.rows: want a whole number`}},

@@ -1,0 +1,380 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callsyncd/call"
+)
+
+// recorder is a network that notes what was asked for and answers with text.
+type recorder struct {
+	asked []string
+	body  func(n int) string
+}
+
+func (r *recorder) RoundTrip(q *http.Request) (*http.Response, error) {
+	line := q.Method + " " + q.URL.RequestURI()
+	if q.Method == http.MethodPost {
+		text, err := io.ReadAll(q.Body)
+		if err != nil {
+			return nil, err
+		}
+		line += " " + string(text)
+	}
+	r.asked = append(r.asked, line)
+	return respond(200, r.body(len(r.asked))), nil
+}
+
+// TestListRequests checks what is sent for a page, by vendor.
+func TestListRequests(t *testing.T) {
+	window := &call.Window{From: time.Date(2026, 6, 1, 12, 0, 0, 900, time.UTC), To: time.Date(2026, 6, 2, 12, 0, 0, 1, time.FixedZone("", 7200))}
+	for _, test := range []struct {
+		vendor string
+		req    call.ListRequest
+		answer string
+		want   string
+	}{
+		{"suresend", call.ListRequest{}, emptyList, "GET /api/partner/calls?limit=100&page=1"},
+		{"suresend", call.ListRequest{Position: call.Position{Page: 7}, Size: 25, Window: window}, emptyList, "GET /api/partner/calls?limit=25&page=7"},
+		{"smartalex", call.ListRequest{Window: window}, `{"data": []}`, "GET /v1/calls?from_date=2026-06-01T12%3A00%3A00Z&page=1&per_page=100&to_date=2026-06-02T10%3A00%3A01Z"},
+		{"smartalex", call.ListRequest{Window: &call.Window{From: window.From}}, `{"data": []}`, "GET /v1/calls?from_date=2026-06-01T12%3A00%3A00Z&page=1&per_page=100"},
+		{"solomobile", call.ListRequest{Position: call.Position{Offset: 200}, Window: window}, `{"calls": []}`,
+			`POST /functions/v1/list-calls {"from_date":"2026-06-01T12:00:00Z","limit":100,"offset":200,"to_date":"2026-06-02T10:00:01Z"}`},
+		{"callcamp", call.ListRequest{Position: call.Position{Page: 2}}, `{"calls": []}`, "GET /api/calls?limit=100&page=2"},
+		{"agentvoice", call.ListRequest{Position: call.Position{Offset: 50}, Size: 50}, `{"data": []}`,
+			"GET /api/calls?fields=full&limit=50&offset=50&order=desc&order_by=created_at"},
+	} {
+		r := &recorder{body: func(int) string { return test.answer }}
+		if _, err := builtin(t, test.vendor, r).List(t.Context(), test.req); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{test.want}, r.asked); diff != "" {
+			t.Errorf("%s: %s", test.vendor, diff)
+		}
+	}
+}
+
+// TestPageAnswer checks what is read of a page, and that items are verbatim.
+func TestPageAnswer(t *testing.T) {
+	item := `{"id" : "a7",  "created_at":"2026-01-15T10:29:55Z","x":1.0,"x":1.00, "big":123456789012345678901234567890, "t":"\u00e4<"}`
+	r := &recorder{body: func(int) string {
+		return `{"data":[` + item + `,{"id":12345678901234567890}],"pagination":{"total":"1901","limit":10,"offset":0,"has_more":true}}`
+	}}
+	page, err := builtin(t, "agentvoice", r).List(t.Context(), call.ListRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Items) != 2 || string(page.Items[0].Body) != item || page.Items[1].ID != "12345678901234567890" {
+		t.Errorf("items %s", page.Items)
+	}
+	if page.Total == nil || *page.Total != 1901 || page.Size != 10 || page.More == nil || !*page.More || page.Next != nil {
+		t.Errorf("page %+v", page)
+	}
+	if !page.Items[0].CreatedAt.Equal(time.Date(2026, 1, 15, 10, 29, 55, 0, time.UTC)) || !page.Items[1].CreatedAt.IsZero() {
+		t.Errorf("times %v, %v", page.Items[0].CreatedAt, page.Items[1].CreatedAt)
+	}
+	if !page.FetchedAt.Equal(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("fetched at %v", page.FetchedAt)
+	}
+}
+
+// TestFingerprint: a signed URL that is new on each read is no change, the
+// order of keys neither; everything else is.
+func TestFingerprint(t *testing.T) {
+	p := builtin(t, "smartalex", nil)
+	print := func(document, body string) string {
+		sum, err := p.Fingerprint(document, json.RawMessage(body))
+		if err != nil || len(sum) != 32 {
+			t.Fatalf("%q, %v", sum, err)
+		}
+		return sum
+	}
+	base := print("detail", `{"data": {"id": "a", "n": 1.10, "recording_url": "https://example.com/1"}, "request_id": 1}`)
+	for body, same := range map[string]bool{
+		`{"request_id": 2, "data": {"n": 1.10, "recording_url": "https://example.com/2", "id": "a"}}`: true,
+		`{"data": {"id": "a", "n": 1.10}}`:                       true,
+		`{"data": {"id": "a", "n": 1.1}}`:                        false,
+		`{"data": {"id": "a", "n": 1.10, "recording_URL": "x"}}`: false,
+		`{"data": null}`:                                         false,
+		`{"data": ["a"]}`:                                        false,
+		`"text"`:                                                 false,
+	} {
+		if got := print("detail", body); (got == base) != same {
+			t.Errorf("%s: same is %v", body, !same)
+		}
+	}
+	if _, err := p.Fingerprint("detail", json.RawMessage(`{`)); !errors.Is(err, call.ErrCorrupt) {
+		t.Errorf("broken body: %v", err)
+	}
+}
+
+// sampleCall is a SmartAlex call whose transcript path says full.
+func sampleCall(id, full string) call.Documents {
+	return call.Documents{
+		"list":       {Body: json.RawMessage(`{"id": "` + id + `", "status": "completed"}`)},
+		"detail":     {Body: json.RawMessage(`{"data": {"id": "` + id + `", "status": "completed", "transcript": [{"speaker": "agent", "text": "Hello"}]}}`)},
+		"transcript": {Body: json.RawMessage(`{"data": {"transcript": [{"speaker": "agent", "text": "` + full + `"}]}}`)},
+	}
+}
+
+// TestSampling: the first three calls are checked, then every 64th; once the
+// transcript path proved fuller, all are.
+func TestSampling(t *testing.T) {
+	p := builtin(t, "smartalex", nil)
+	learned := map[string]string{}
+	asked := func(id string) bool {
+		docs := sampleCall(id, "")
+		delete(docs, "transcript")
+		step, ok := p.Wanted(docs, learned)
+		return ok && step == "transcript"
+	}
+	for n := range 3 {
+		id := fmt.Sprint("first-", n)
+		if !asked(id) {
+			t.Fatalf("call %d is not checked: %v", n, learned)
+		}
+		for range 2 { // learning from a call again teaches nothing
+			if p.Learn(sampleCall(id, "Hello"), learned) || len(checkedCalls(learned["transcript.checked"])) != n+1 {
+				t.Fatalf("after call %d: %v", n, learned)
+			}
+		}
+	}
+	sampled := 0
+	for n := range 6400 {
+		if asked(fmt.Sprint("later-", n)) {
+			sampled++
+		}
+	}
+	if sampled < 50 || sampled > 150 {
+		t.Errorf("%d of 6400 calls are checked, want about 100", sampled)
+	}
+	if p.Learn(sampleCall("poorer", "Hell"), learned) {
+		t.Error("a poorer transcript path taught something")
+	}
+	if !p.Learn(sampleCall("fuller", "Hello and good morning"), learned) || learned["transcript.strict"] != "true" {
+		t.Fatalf("a fuller transcript path taught nothing: %v", learned)
+	}
+	silent := call.Documents{"list": {Body: json.RawMessage(`{"id": "s", "call_status": "voicemail"}`)}, "detail": {Body: json.RawMessage(`{"data": {"id": "s"}}`)}}
+	if step, _ := p.Wanted(silent, learned); step != "transcript" || !asked("later-0") {
+		t.Error("strict mode does not ask for every transcript")
+	}
+	if step, ok := p.Wanted(silent, nil); ok {
+		t.Errorf("without strict mode %s is asked for", step)
+	}
+	missed := call.Documents{"list": {Body: json.RawMessage(`{"id": "m", "status": "no_answer"}`)}, "detail": {Body: json.RawMessage(`{"data": {"id": "m"}}`)}}
+	if step, ok := p.Wanted(missed, learned); ok {
+		t.Errorf("an unanswered call wants %s", step)
+	}
+}
+
+func TestWanted(t *testing.T) {
+	for _, test := range []struct{ vendor, item, want string }{
+		{"suresend", `{"id": "a", "hasTranscript": true}`, "transcript"},
+		{"suresend", `{"id": "a", "hasTranscript": false}`, ""},
+		{"suresend", `{"id": "a", "hasTranscript": true, "outcome": "ringing"}`, ""},
+		{"smartalex", `{"id": "a", "status": "no_answer"}`, "detail"},
+		{"smartalex", `{"id": "a", "call_status": "in_progress"}`, ""},
+		{"solomobile", `{"id": "a", "status": "In-Progress"}`, ""},
+		{"solomobile", `{"id": "a", "status": "busy"}`, "detail"},
+		{"callcamp", `{"uuid": "a", "status": "completed", "transcript": null}`, ""},
+		{"callcamp", `{"uuid": "a", "status": "completed"}`, "detail"},
+		{"callcamp", `{"uuid": "a", "status": "queued"}`, ""},
+		{"agentvoice", `{"id": "a", "status": "completed"}`, ""},
+	} {
+		docs := call.Documents{"list": {Body: json.RawMessage(test.item)}}
+		if got, ok := builtin(t, test.vendor, nil).Wanted(docs, nil); got != test.want || ok != (test.want != "") {
+			t.Errorf("%s: %s wants %q", test.vendor, test.item, got)
+		}
+	}
+}
+
+// TestRelink checks which requests bring a fresh link, by vendor.
+func TestRelink(t *testing.T) {
+	const fresh = "https://media.example.com/fresh.mp3"
+	for name, test := range map[string]struct {
+		vendor  string
+		docs    call.Documents
+		answers []string // "" is a 404
+		asked   []string
+		gone    bool
+	}{
+		"suresend": {"suresend", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{`{"id": "a", "recordingUrl": "` + fresh + `"}`}, []string{"GET /api/partner/calls/a"}, false},
+		"smartalex": {"smartalex", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{`{"data": {"url": "` + fresh + `"}}`}, []string{"GET /v1/calls/a/recording"}, false},
+		"smartalex without the path": {"smartalex", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{"", `{"data": {"recording_url": "` + fresh + `"}}`}, []string{"GET /v1/calls/a/recording", "GET /v1/calls/a"}, false},
+		"smartalex gone": {"smartalex", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{"", ""}, []string{"GET /v1/calls/a/recording", "GET /v1/calls/a"}, true},
+		"solomobile": {"solomobile", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{`{"id": "a", "recording_url": "` + fresh + `"}`}, []string{`POST /functions/v1/get-call {"call_id":"a"}`}, false},
+		"callcamp older": {"callcamp", call.Documents{"list": {Body: json.RawMessage(`{"uuid": "a", "transcript": []}`)}},
+			[]string{`{"uuid": "a", "recordingUrl": "` + fresh + `"}`}, []string{"GET /api/calls/a"}, false},
+		"agentvoice": {"agentvoice", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{`{"data": {"id": "a", "recording_url": "` + fresh + `"}}`}, []string{"GET /api/calls/a?fields=full"}, false},
+		"agentvoice bare": {"agentvoice", call.Documents{"list": {Body: object("id", "a")}},
+			[]string{`{"id": "a", "recording_url": "` + fresh + `"}`}, []string{"GET /api/calls/a?fields=full"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			r := &recorder{body: func(n int) string { return test.answers[n-1] }}
+			p := builtin(t, test.vendor, answers(func(q *http.Request) (*http.Response, error) {
+				response, err := r.RoundTrip(q)
+				asked = r.asked
+				if err == nil && test.answers[len(asked)-1] == "" {
+					return respond(404, `{"error": {"code": "recording_not_available"}}`), nil
+				}
+				return response, err
+			}))
+			docs, err := p.Relink(t.Context(), test.docs)
+			if diff := cmp.Diff(test.asked, asked); diff != "" {
+				t.Error(diff)
+			}
+			if test.gone {
+				if !errors.Is(err, call.ErrNotFound) {
+					t.Errorf("documents %v, error %v", docs, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for document, doc := range docs {
+				test.docs[document] = doc
+			}
+			if link, ok := p.Link(test.docs); !ok || link.URL != fresh {
+				t.Errorf("link %v, %v", link, ok)
+			}
+		})
+	}
+}
+
+func TestAnswerAboutAnotherCall(t *testing.T) {
+	for vendor, answer := range map[string]string{
+		"suresend":   `{"id": "b", "recordingUrl": "https://media.example.com/b.mp3"}`,
+		"smartalex":  `{"data": {"url": null}}`,
+		"agentvoice": `{"data": null}`,
+	} {
+		r := &recorder{body: func(n int) string {
+			if n == 2 {
+				return `{"data": {"id": "b"}}`
+			}
+			return answer
+		}}
+		docs, err := builtin(t, vendor, r).Relink(t.Context(), call.Documents{"list": {Body: object("id", "a")}})
+		if !errors.Is(err, call.ErrCorrupt) {
+			t.Errorf("%s: %v, error %v", vendor, docs, err)
+		}
+	}
+}
+
+func TestLinkExpiry(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for query, want := range map[string]time.Duration{
+		"": time.Hour,
+		"?X-Amz-Date=20260601T115500Z&X-Amz-Expires=600":                   5 * time.Minute,
+		"?x-goog-date=20260601T115500Z&x-goog-expires=1200":                15 * time.Minute,
+		fmt.Sprint("?Expires=", at.Add(90*time.Second).Unix()):             90 * time.Second,
+		"?se=2026-06-01T12%3A02%3A00Z&sig=x":                               2 * time.Minute,
+		"?se=2026-06-01T12%3A02%3A00Z&Expires=" + fmt.Sprint(at.Unix()+30): 30 * time.Second,
+		"?Expires=3600":                     time.Hour, // not a point in time: the guess stays
+		"?X-Amz-Date=junk&X-Amz-Expires=-1": time.Hour,
+	} {
+		body := object("recordingUrl", "https://media.example.com/a.mp3"+query)
+		item := strings.Replace(string(body), "{", `{"uuid": "a",`, 1)
+		link, ok := builtin(t, "callcamp", nil).Link(call.Documents{"list": {Body: json.RawMessage(item), FetchedAt: at}})
+		if got := link.ExpiresAt.Sub(at); !ok || got != want || link.Guessed != (want == time.Hour) {
+			t.Errorf("%s: lives %s, guessed %v; want %s", query, got, link.Guessed, want)
+		}
+	}
+	for _, address := range []string{"", "pending", "file:///etc/passwd", "//media.example.com/x", "ftp://media.example.com/x", "https://%zz"} {
+		body := strings.Replace(string(object("recordingUrl", address)), "{", `{"id": "a", "hasRecording": true, `, 1)
+		p, docs := builtin(t, "suresend", nil), call.Documents{"list": {Body: json.RawMessage(body)}}
+		if link, ok := p.Link(docs); ok {
+			t.Errorf("%q became the link %v", address, link.URL.Reveal())
+		}
+		if m, err := p.Map(docs); err != nil || m.Recording.Evidence != call.EvidencePromised {
+			t.Errorf("%q: evidence %+v, %v", address, m.Recording, err)
+		}
+	}
+}
+
+// TestFresherDocumentsWin: the list says more, later, than the detail read
+// before; nothing good is lost to a later null.
+func TestFresherDocumentsWin(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	docs := call.Documents{
+		"detail": {FetchedAt: at, Body: json.RawMessage(`{"id": "a", "status": "completed", "sentiment": null, "call_summary": "Early.", "duration": 10, "agent_name": "Noor"}`)},
+		"list":   {FetchedAt: at.Add(time.Hour), Body: json.RawMessage(`{"id": "a", "status": "completed", "sentiment": "negative", "call_summary": null, "duration": 11}`)},
+	}
+	m, err := builtin(t, "solomobile", nil).Map(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *m.Call.SentimentLabel != "negative" || *m.Call.Summary != "Early." || *m.Call.DurationSeconds != 11 || *m.Call.AgentName != "Noor" {
+		t.Errorf("call %+v", m.Call)
+	}
+}
+
+func TestLookupPaging(t *testing.T) {
+	rows := func(from, to int) string {
+		var list []string
+		for n := from; n < to; n++ {
+			list = append(list, fmt.Sprintf(`{"id": %d, "firstName": "F%d", "lastName": ""}`, n, n))
+		}
+		return strings.Join(list, ",")
+	}
+	for name, test := range map[string]struct {
+		body     func(n int) string
+		requests int
+		rows     int
+	}{
+		"one short page":        {func(int) string { return `{"users": [` + rows(0, 3) + `]}` }, 1, 3},
+		"total":                 {func(n int) string { return `{"users": [` + rows(n*10-10, n*10) + `], "meta": {"total": 25}}` }, 3, 30},
+		"offset ignored":        {func(int) string { return `{"users": [` + rows(0, 100) + `]}` }, 2, 100},
+		"empty":                 {func(int) string { return `{"users": []}` }, 1, 0},
+		"full page, then empty": {func(n int) string { return `{"users": [` + []string{rows(0, 100), ""}[n-1] + `]}` }, 2, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &recorder{body: test.body}
+			p := builtin(t, "suresend", r)
+			table, err := p.FetchLookup(t.Context(), "users")
+			if err != nil || len(table.Rows) != test.rows || len(r.asked) != test.requests {
+				t.Fatalf("%d rows, %d requests, error %v", len(table.Rows), len(r.asked), err)
+			}
+			if test.rows > 0 && string(table.Rows["0"]) != `{"email":null,"name":"F0"}` {
+				t.Errorf("row %s", table.Rows["0"])
+			}
+		})
+	}
+	if _, err := builtin(t, "suresend", nil).FetchLookup(t.Context(), "nothing"); !errors.Is(err, call.ErrNotFound) {
+		t.Errorf("unknown table: %v", err)
+	}
+}
+
+func TestSetLookupWhileMapping(t *testing.T) {
+	p := builtin(t, "suresend", nil)
+	docs := call.Documents{"list": {Body: json.RawMessage(`{"id": "a", "userId": "u"}`)}}
+	var all sync.WaitGroup
+	for n := range 4 {
+		all.Go(func() {
+			for range 50 {
+				p.SetLookup(call.LookupTable{Name: "users", Rows: map[string]json.RawMessage{"u": object("name", fmt.Sprint(n))}})
+				if m, err := p.Map(docs); err != nil || m.Call.AgentName == nil {
+					t.Errorf("agent name %v, error %v", m.Call.AgentName, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
