@@ -14,10 +14,6 @@ import (
 	"callsyncd/call"
 )
 
-// liveCheckBytes is the size from which Check looks at a copy, because the
-// read transaction it needs would make a busy archive grow meanwhile.
-const liveCheckBytes = 64 << 20
-
 // maxFindings bounds what Check reports; a damage that shows more often is
 // clear by then.
 const maxFindings = 1000
@@ -36,23 +32,19 @@ type CheckResult struct {
 // in order, every version has the content its hash was made of, versions are
 // numbered without gap, and the time index, queues, gaps and counters say what
 // the calls say. An error means that it could not look; what it sees is in the
-// result. An archive of 64 MiB or more is copied first, which needs that much
-// free space.
-func (s *Store) Check(ctx context.Context) (result CheckResult, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("check archive: %w", err)
-		}
-	}()
-	c := checker{ctx: ctx, result: &result}
-	info, err := os.Stat(filepath.Join(s.dir, fileName))
-	if err != nil {
-		return result, err
+// result.
+//
+// It looks at a copy, which needs as much free space as the archive takes:
+// bbolt compares pages with the list of free ones that writers are changing,
+// and a read transaction that long would make a busy archive grow.
+func (s *Store) Check(ctx context.Context) (CheckResult, error) {
+	s.checking.Lock()
+	defer s.checking.Unlock()
+	c := checker{ctx: ctx}
+	if err := s.checkCopy(ctx, &c); err != nil {
+		return c.result, fmt.Errorf("check archive: %w", err)
 	}
-	if info.Size() < liveCheckBytes {
-		return result, s.view(ctx, c.run)
-	}
-	return result, s.checkCopy(ctx, &c)
+	return c.result, nil
 }
 
 func (s *Store) checkCopy(ctx context.Context, c *checker) (err error) {
@@ -75,7 +67,7 @@ func (s *Store) checkCopy(ctx context.Context, c *checker) (err error) {
 // checker is one run of Check inside one transaction.
 type checker struct {
 	ctx    context.Context
-	result *CheckResult
+	result CheckResult
 	tx     *bolt.Tx
 	counts map[call.SourceID]*call.Counts
 	rows   map[string]int // rows the calls imply, by bucket

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -103,14 +104,23 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-func TestCheckOfACopy(t *testing.T) {
-	s := openTest(t, tempDir(t))
+func TestCheckLeavesNoCopy(t *testing.T) {
+	dir := tempDir(t)
+	s := openTest(t, dir)
 	save(t, s, write(record("crm", "1", 0)), write(record("crm", "2", 0)))
-	var result CheckResult
-	if err := s.checkCopy(t.Context(), &checker{ctx: t.Context(), result: &result}); err != nil || len(result.Findings) > 0 || result.Calls != 2 || result.Versions != 2 {
-		t.Errorf("%+v, %v", result, err)
+	if result := checkClean(t, s); result.Calls != 2 || result.Versions != 2 {
+		t.Errorf("%+v", result)
 	}
-	if exists, err := regularFile(s.dir + "/" + snapshotName); exists || err != nil {
+	copied := filepath.Join(dir, snapshotName)
+	if exists, err := regularFile(copied); exists || err != nil {
 		t.Errorf("the copy is left: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, copied, "left by a crash")
+	openTest(t, dir)
+	if exists, err := regularFile(copied); exists || err != nil {
+		t.Errorf("the crash's copy is left: %v", err)
 	}
 }

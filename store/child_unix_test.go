@@ -77,6 +77,7 @@ func saveUntilKilled(dir string) {
 // TestCrash kills a writing process at random moments: whatever it said was
 // saved is there, whole, and the archive agrees with itself.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	dir, acknowledged := tempDir(t), 0
 	for range 12 {
 		cmd, out := child(t, "save until killed", dir)
@@ -177,6 +178,7 @@ func saveUntilFull(dir string) {
 }
 
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	dir := tempDir(t)
 	cmd, out := child(t, "save until full", dir)
 	var last int

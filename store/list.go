@@ -36,6 +36,9 @@ func (s *Store) List(ctx context.Context, q call.ListQuery) (call.List, error) {
 	return list, nil
 }
 
+// maxLimit bounds a page of List.
+const maxLimit = 1 << 20
+
 // lister is one run of List.
 type lister struct {
 	sorting
@@ -58,6 +61,7 @@ func newLister(q call.ListQuery) (*lister, error) {
 	if l.limit <= 0 {
 		l.limit = defaultLimit
 	}
+	l.limit = min(l.limit, maxLimit)
 	var err error
 	l.after, err = l.parse(q.After)
 	return l, err

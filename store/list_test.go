@@ -103,7 +103,12 @@ func TestListBeyondOneTransaction(t *testing.T) {
 		}
 	}
 	count := 0
-	err := s.Keys(t.Context(), "", func(key call.Key) error { count++; return s.SetAddress("x") })
+	err := s.Keys(t.Context(), "", func(key call.Key) error {
+		if count++; count > 1 {
+			return nil
+		}
+		return s.Save(t.Context(), call.Batch{Source: "a", Checkpoint: &call.Checkpoint{PageSize: 1}})
+	})
 	if err != nil || count != n {
 		t.Errorf("%d keys, %v", count, err)
 	}

@@ -38,6 +38,7 @@ type modelCall struct {
 // TestModel does random things to an archive and compares everything it
 // answers with the model.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		if err != nil {

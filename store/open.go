@@ -54,24 +54,31 @@ type Store struct {
 	write    sync.Mutex
 	poisoned error // guarded by write; set after a commit that ended in doubt
 
-	seq     atomic.Uint64 // last feed entry committed
+	seq      atomic.Uint64 // last feed entry committed
+	checking sync.Mutex    // held during Check, which may need the one place for a copy
+
 	newsMu  sync.Mutex
 	newsBox chan struct{} // guarded by newsMu; closed at the next feed entry
 }
 
 // boltOptions are the only place where bbolt is tuned.
 //
-// The freelist is kept on disk. Measured on 100,000 calls (0.5 GB, 2 cores,
-// one page of 100 calls per transaction): leaving it out would make a save
-// 3 % cheaper, and an open after the page cache was dropped would take 3.6 s
-// instead of 0.02 s, growing with the file, because bbolt then walks all of
-// it. A daemon that was killed has to be ready in seconds.
+// The freelist is kept on disk. Measured on 50,000 calls (220 MB, 2 cores): an
+// open with a cold page cache takes 1 ms with it and 2.9 s without, growing
+// with the file, because bbolt then walks all of it; saving a page of 100
+// calls costs the same 22 ms either way. A daemon that was killed has to be
+// ready in seconds.
+//
+// Pages are larger than the usual 4 KiB because a call's documents pack to
+// about 2 KB: measured as above, the file shrinks from 0.99 to 0.71 times the
+// size of what the vendor sent, at the same speed.
 func boltOptions() *bolt.Options {
 	return &bolt.Options{
 		Timeout:         holdTimeout,
 		FreelistType:    bolt.FreelistMapType,
 		InitialMmapSize: initialMmapSize,
-		NoStatistics:    true, PageSize: 16384,
+		PageSize:        16 << 10, // of a new file; an old one keeps its own
+		NoStatistics:    true,
 	}
 }
 
@@ -204,12 +211,14 @@ func create(dir string) error {
 // on the new file keeps two creating processes apart; the one that was late
 // finds the archive in its place and makes none.
 func writeFresh(fresh, path string) (made bool, err error) {
+	if info, err := os.Stat(fresh); err == nil && info.Size() > 0 && checkHeader(fresh) != nil {
+		// A power cut ended its creation; nothing was ever stored in it.
+		if err := os.Remove(fresh); err != nil {
+			return false, err
+		}
+	}
 	db, err := boltOpen(fresh)
 	if err != nil {
-		if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) {
-			// Left by a power cut while it was being written; nothing was ever stored in it.
-			return false, errors.Join(fmt.Errorf("%s was left unfinished, try again", fresh), os.Remove(fresh))
-		}
 		return false, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()

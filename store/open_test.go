@@ -139,11 +139,45 @@ func TestOpenAfterUnfinishedCreation(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(dir, recordings, recordingTmp, "half"), "aud")
-	put(t, filepath.Join(dir, newFileName), "")
+	put(t, filepath.Join(dir, newFileName), "half a header")
 	openTest(t, dir)
 }
 
+// Of several processes that create one archive, one gets it.
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	type opened struct {
+		s   *Store
+		err error
+	}
+	results := make(chan opened)
+	for range 4 {
+		go func() {
+			s, err := Open(dir, Options{})
+			results <- opened{s, err}
+		}()
+	}
+	var all []*Store
+	for range 4 {
+		switch r := <-results; {
+		case r.err == nil:
+			all = append(all, r.s)
+		case !errors.Is(r.err, call.ErrLocked):
+			t.Error(r.err)
+		}
+	}
+	if len(all) != 1 {
+		t.Fatalf("%d of them got the archive", len(all))
+	}
+	checkClean(t, all[0])
+	if err := all[0].Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenTwice(t *testing.T) {
+	t.Parallel()
 	dir := tempDir(t)
 	if _, _, ok := Holder(dir); ok {
 		t.Error("held before it exists")

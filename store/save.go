@@ -70,13 +70,13 @@ func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 	if err != nil {
 		return err
 	}
+	defer tx.Rollback() // does nothing after a commit
 	w := &writer{tx: tx, now: s.now().UTC().Round(0)}
 	if err := fn(w); err != nil || !w.dirty {
-		return errors.Join(err, tx.Rollback())
+		return err
 	}
-	id := tx.ID()
-	if err := tx.Commit(); err != nil {
-		return s.commitFailed(id, err)
+	if err := s.commit(tx); err != nil {
+		return err
 	}
 	if w.seq != 0 {
 		s.seq.Store(w.seq)
@@ -84,6 +84,20 @@ func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 	}
 	return nil
 }
+
+// commit leaves the store poisoned unless it can tell what is on disk, also
+// when bbolt panics over a damaged page.
+func (s *Store) commit(tx *bolt.Tx) error {
+	id := tx.ID()
+	s.poisoned = errInDoubt
+	if err := tx.Commit(); err != nil {
+		return s.commitFailed(id, err)
+	}
+	s.poisoned = nil
+	return nil
+}
+
+var errInDoubt = errors.New("a commit ended in doubt, no more is written until callsyncd is restarted")
 
 // commitFailed tells a full disk, after which nothing has changed, from a
 // commit that may or may not have reached the disk.
@@ -93,9 +107,10 @@ func (s *Store) commitFailed(id int, err error) error {
 		err = errors.Join(err, viewErr)
 	}
 	if !visible && noSpace(err) {
+		s.poisoned = nil
 		return fmt.Errorf("the disk is full: %w", err)
 	}
-	s.poisoned = fmt.Errorf("a commit ended in doubt, no more is written until callsyncd is restarted: %w", err)
+	s.poisoned = fmt.Errorf("%w: %w", errInDoubt, err)
 	s.log.Error("archive no longer accepts writes", "err", err)
 	return s.poisoned
 }
