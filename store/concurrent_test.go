@@ -2,8 +2,11 @@ package store
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
 )
@@ -88,4 +91,62 @@ func TestConcurrentUse(t *testing.T) {
 	if s.LastSeq() != seen {
 		t.Errorf("saw %d of %d entries", seen, s.LastSeq())
 	}
+}
+
+// Saves that wait for each other share a commit, and one that fails takes
+// nobody with it.
+func TestSavesShareACommit(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	for name, bad := range map[string]int{"all are good": -1, "one is bad": 7} {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, tempDir(t))
+			before := lastTransaction(t, s)
+			for i, err := range saveTogether(t, s, n, bad) {
+				if (err != nil) != (i == bad) {
+					t.Errorf("save %d: %v", i, err)
+				}
+			}
+			counts, err := s.Counts(t.Context(), "a")
+			if want := n - min(1, bad+1); err != nil || counts.Calls != want {
+				t.Errorf("%d calls of %d, %v", counts.Calls, want, err)
+			}
+			if used := lastTransaction(t, s) - before; bad < 0 && used != 1 {
+				t.Errorf("%d saves took %d transactions", n, used)
+			}
+		})
+	}
+}
+
+func lastTransaction(t *testing.T, s *Store) (id int) {
+	t.Helper()
+	if err := s.db.View(func(tx *bolt.Tx) error { id = tx.ID(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// saveTogether makes n saves wait for each other; the bad one is refused.
+func saveTogether(t *testing.T, s *Store, n, bad int) []error {
+	t.Helper()
+	s.write.Lock()
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i := range n {
+		wg.Go(func() {
+			b := call.Batch{Source: "a", Writes: []call.Write{write(record("a", call.ID(fmt.Sprint(i)), i))}}
+			if i == bad {
+				b.Writes[0].Documents = nil // the first write of a call needs documents
+			}
+			errs[i] = s.Save(t.Context(), b)
+		})
+	}
+	for waiting := 0; waiting < n; runtime.Gosched() {
+		s.joining.Lock()
+		waiting = len(s.jobs)
+		s.joining.Unlock()
+	}
+	s.write.Unlock()
+	wg.Wait()
+	return errs
 }

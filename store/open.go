@@ -51,6 +51,8 @@ type Store struct {
 	closed    error
 
 	// write is held during a write transaction.
+	joining  sync.Mutex // guards jobs
+	jobs     []*job     // wait for the next transaction
 	write    sync.Mutex
 	poisoned error // guarded by write; set after a commit that ended in doubt
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,13 +57,53 @@ type writer struct {
 	seq   uint64 // last feed entry appended; 0 when none was
 }
 
-// update runs fn in a write transaction and commits what it wrote.
+// job is one caller's part of a write transaction.
+type job struct {
+	fn   func(*writer) error
+	done bool // guarded by Store.write, like err
+	err  error
+}
+
+// update runs fn in a write transaction and commits what it wrote. Callers who
+// wait while a commit is under way share the next one: its cost is one flush of
+// the disk, however many join.
 func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	mine := &job{fn: fn}
+	s.joining.Lock()
+	s.jobs = append(s.jobs, mine)
+	s.joining.Unlock()
 	s.write.Lock()
 	defer s.write.Unlock()
+	if mine.done {
+		return mine.err // somebody ahead took it along
+	}
+	s.joining.Lock()
+	jobs := s.jobs
+	s.jobs = nil
+	s.joining.Unlock()
+	if !slices.Contains(jobs, mine) { // taken by somebody who did not live to run it
+		jobs = append(jobs, mine)
+	}
+	if err := s.together(jobs); err != nil && len(jobs) > 1 {
+		for _, j := range jobs {
+			j.err = s.together([]*job{j}) // one must not fail for another's mistake
+		}
+	} else {
+		for _, j := range jobs {
+			j.err = err
+		}
+	}
+	for _, j := range jobs {
+		j.done = true
+	}
+	return mine.err
+}
+
+// together runs all jobs in one transaction: all are committed, or none.
+func (s *Store) together(jobs []*job) error {
 	if s.poisoned != nil {
 		return s.poisoned
 	}
@@ -72,8 +113,13 @@ func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 	}
 	defer tx.Rollback() // does nothing after a commit
 	w := &writer{tx: tx, now: s.now().UTC().Round(0)}
-	if err := fn(w); err != nil || !w.dirty {
-		return err
+	for _, j := range jobs {
+		if err := j.fn(w); err != nil {
+			return err
+		}
+	}
+	if !w.dirty {
+		return nil
 	}
 	if err := s.commit(tx); err != nil {
 		return err
