@@ -378,3 +378,127 @@ func TestSetLookupWhileMapping(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// TestGenerationsInOneList: one answer holds calls with the older and with the
+// newer field names.
+func TestGenerationsInOneList(t *testing.T) {
+	type facts struct {
+		Status   call.Status
+		Duration float64
+		Started  string
+		Exact    bool
+		Cost     float64
+	}
+	for vendor, test := range map[string]struct {
+		answer string
+		want   []facts
+	}{
+		"smartalex": {`{"data": [
+			{"id": "old", "status": "completed", "duration": 245, "cost": 0.45, "created_at": "2026-01-15T14:30:00Z"},
+			{"id": "new", "call_status": "no_answer", "duration_seconds": "12", "cost": "0.10", "start_timestamp": "2026-01-15T15:00:00Z"}]}`,
+			[]facts{{call.StatusCompleted, 245, "14:30", false, 0.45}, {call.StatusNoAnswer, 12, "15:00", true, 0.10}}},
+		"callcamp": {`{"calls": [
+			{"uuid": "old", "status": "completed", "duration": 145, "cost": 0.45, "transcript": [], "createdAt": "2026-01-15T14:30:00Z"},
+			{"uuid": "new", "status": "busy", "callDurationSeconds": 3, "price": 0.2, "callStartTime": "2026-01-15T15:00:00Z", "createdAt": "2026-01-15T14:59:00Z"}]}`,
+			[]facts{{call.StatusCompleted, 145, "14:30", false, 0.45}, {call.StatusBusy, 3, "15:00", true, 0.2}}},
+	} {
+		p := builtin(t, vendor, &recorder{body: func(int) string { return test.answer }})
+		page, err := p.List(t.Context(), call.ListRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []facts
+		for _, item := range page.Items {
+			m, err := p.Map(call.Documents{"list": {Body: item.Body}})
+			if err != nil || m.Call.ID != item.ID || item.CreatedAt.IsZero() {
+				t.Fatalf("call %s, created %v, error %v", m.Call.ID, item.CreatedAt, err)
+			}
+			c := m.Call
+			got = append(got, facts{*c.Status, *c.DurationSeconds, c.StartedAt.Format("15:04"), !c.StartedAtApproximate, *c.Cost})
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", vendor, diff)
+		}
+	}
+}
+
+// TestTranscriptComesLate: the flag says that there is a transcript, the path
+// says 404, and later gives it.
+func TestTranscriptComesLate(t *testing.T) {
+	requests := 0
+	p := builtin(t, "suresend", answers(func(*http.Request) (*http.Response, error) {
+		if requests++; requests == 1 {
+			return respond(404, `{"errorMessage": "No transcript available"}`), nil
+		}
+		return respond(200, `{"transcript": "[Agent]: Hello", "hasTranscript": true}`), nil
+	}))
+	docs := call.Documents{"list": {Body: json.RawMessage(`{"id": "a", "hasTranscript": true}`)}}
+	for _, want := range []call.PartEvidence{{Evidence: call.EvidencePromised, Reason: "not_ready"}, {Evidence: call.EvidencePresent}} {
+		var err error
+		if docs["transcript"], err = p.Fetch(t.Context(), "transcript", docs); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := p.Map(docs); err != nil || m.Transcript != want {
+			t.Errorf("evidence %+v, want %+v, error %v", m.Transcript, want, err)
+		}
+		if diff := cmp.Diff([]string{"transcript"}, p.Renew(call.PartTranscript, docs)); diff != "" {
+			t.Errorf("renew: %s", diff)
+		}
+	}
+}
+
+// TestSmallDescription checks what the built-in vendors do not use: paths
+// through arrays, pages from zero, windows of days and of seconds, bodies with
+// every kind of value.
+func TestSmallDescription(t *testing.T) {
+	text := strings.NewReplacer("path: /calls\n", "path: /calls\n  method: POST\n  body: {n: 1.50, yes: true, nothing: null, list: [a, {b: c}]}\n  window: {from: since, to: until, format: date}\n",
+		"items: .calls", `items: ".[0].pages[-1]"`, "rows: 10", "rows: 10, first: 0").Replace(small)
+	r := &recorder{body: func(int) string { return `[{"pages": [[], [{"id": 1 }]]}]` }}
+	p := bind(t, parse(t, text), Options{Transport: r})
+	window := &call.Window{From: time.Date(2026, 6, 1, 23, 0, 0, 0, time.UTC), To: time.Date(2026, 6, 2, 0, 0, 1, 0, time.UTC)}
+	page, err := p.List(t.Context(), call.ListRequest{Window: window})
+	if err != nil || len(page.Items) != 1 || string(page.Items[0].Body) != `{"id": 1 }` {
+		t.Fatalf("page %s, error %v", page.Items, err)
+	}
+	want := `POST /calls {"list":["a",{"b":"c"}],"n":1.50,"nothing":null,"page":0,"since":"2026-06-01","until":"2026-06-03","yes":true}`
+	if diff := cmp.Diff([]string{want}, r.asked); diff != "" {
+		t.Error(diff)
+	}
+
+	r = &recorder{body: func(int) string { return `{"calls": []}` }}
+	p = bind(t, parse(t, strings.Replace(small, "path: /calls\n", "path: /calls\n  window: {from: since, to: until, format: unix}\n", 1)), Options{Transport: r})
+	if _, err := p.List(t.Context(), call.ListRequest{Window: window}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"GET /calls?page=1&since=1780354800&until=1780358401"}, r.asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestSentiment: a score alone gives a label, which is marked as ours.
+func TestSentiment(t *testing.T) {
+	for item, want := range map[string]string{
+		`"sentimentScore": 0.26`:                                "positive 0.26 true",
+		`"sentimentScore": "0.25"`:                              "neutral 0.25 true",
+		`"sentimentScore": -0.3, "sentimentLabel": ""`:          "negative -0.3 true",
+		`"sentimentScore": -0.3, "sentimentLabel": " POSITIVE"`: "positive -0.3 false",
+		`"sentimentScore": 40`:                                  "- - false",
+		`"sentimentLabel": "mixed"`:                             "- - false",
+	} {
+		m, err := builtin(t, "suresend", nil).Map(call.Documents{"list": {Body: json.RawMessage(`{"id": "a", ` + item + `}`)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		label, score := "-", "-"
+		if m.Call.SentimentLabel != nil {
+			label = *m.Call.SentimentLabel
+		}
+		if m.Call.SentimentScore != nil {
+			score = fmt.Sprint(*m.Call.SentimentScore)
+		}
+		got := fmt.Sprint(label, " ", score, " ", strings.Contains(string(m.Call.Metadata), `"sentiment_derived":true`))
+		if got != want {
+			t.Errorf("%s: %s, want %s", item, got, want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// runLimit bounds the time one document may keep jq busy.
+// runLimit bounds the time one expression may keep jq busy.
 const runLimit = time.Second
 
 // program is one compiled jq expression with its place in the description.
@@ -75,7 +75,8 @@ func (p *program) build(source string, defs []*gojq.FuncDef, variables []string)
 var errNoResult = errors.New("no result")
 
 // run evaluates code and returns its first result; a nil code yields null.
-// Whatever goes wrong inside jq, also a panic, becomes an error.
+// Whatever goes wrong inside jq, also a panic, becomes an error. It does not
+// end with ctx: a cancellation half-way must not look like odd data.
 func run(ctx context.Context, code *gojq.Code, input any, variables ...any) (v any, err error) {
 	if code == nil {
 		return nil, nil
@@ -85,6 +86,8 @@ func run(ctx context.Context, code *gojq.Code, input any, variables ...any) (v a
 			v, err = nil, fmt.Errorf("jq: %v", r)
 		}
 	}()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), runLimit)
+	defer cancel()
 	v, ok := code.RunWithContext(ctx, input, variables...).Next()
 	if !ok {
 		return nil, errNoResult

@@ -25,8 +25,6 @@ func (p *Provider) Fingerprint(document string, body json.RawMessage) (string, e
 			value = content.value
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	return p.fingerprint(ctx, document, value), nil
 }
 

@@ -1,13 +1,11 @@
 package provider
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"callsyncd/call"
 )
@@ -78,9 +76,4 @@ func object(name, value string) json.RawMessage {
 		panic(err)
 	}
 	return body
-}
-
-// contextWithLimit ends what would run for ever.
-func contextWithLimit(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.Context(), 100*time.Millisecond)
 }

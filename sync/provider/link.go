@@ -19,8 +19,7 @@ const guessedLifetime = time.Hour
 // Link is where the recording of a call can be had now; of several places the
 // one read last. It is false when the documents hold no usable URL.
 func (p *Provider) Link(docs call.Documents) (call.RecordingLink, bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil {
 		return call.RecordingLink{}, false
@@ -164,16 +163,12 @@ func (p *Provider) has(ctx context.Context, docs call.Documents, name string) bo
 	if st == nil {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	v, err := p.see(ctx, docs)
 	return err == nil && p.applies(ctx, v, st)
 }
 
 // links reports whether a fresh document holds a recording URL.
 func (p *Provider) links(ctx context.Context, docs call.Documents, document string, doc call.Document) bool {
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	all := maps.Clone(docs)
 	all[document] = doc
 	v, err := p.see(ctx, all)

@@ -13,8 +13,7 @@ import (
 // costs the field it is in, never the call; the only error, call.ErrCorrupt,
 // is a list item without an id.
 func (p *Provider) Map(docs call.Documents) (call.Mapped, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil {
 		return call.Mapped{}, fmt.Errorf("map call: %w", err)

@@ -111,11 +111,11 @@ func (d *decoder) document(data []byte) *yaml.Node {
 	return document.Content[0]
 }
 
-// safely turns a panic of the YAML library into an error.
+// safely turns a panic of a library on a strange text into an error.
 func safely(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("not YAML: %v", r)
+			err = fmt.Errorf("cannot be read: %v", r)
 		}
 	}()
 	return f()

@@ -134,6 +134,15 @@ func TestLoadUnknown(t *testing.T) {
 }
 
 func TestSchema(t *testing.T) {
+	const file = "../../docs/provider.schema.json"
+	if *update {
+		if err := os.WriteFile(file, Schema(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if written, err := os.ReadFile(file); err != nil || string(written) != string(Schema()) {
+		t.Errorf("%s is not the schema of this format (go test -run TestSchema -update writes it): %v", file, err)
+	}
 	var schema jsonschema.Schema
 	if err := json.Unmarshal(Schema(), &schema); err != nil {
 		t.Fatal(err)

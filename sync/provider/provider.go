@@ -87,7 +87,7 @@ func New(d *Description, o Options) (*Provider, error) {
 func checkCredentials(d *Description, o Options) error {
 	for _, c := range d.Credentials() {
 		if o.Credentials[c.Name] == "" && !c.Optional {
-			return fmt.Errorf("source %s: %w: credential %q is missing; %s wants %s", o.Source, call.ErrUnauthorized, c.Name, d.Name(), d.wants())
+			return fmt.Errorf("source %s: credential %q is missing; %s wants %s", o.Source, c.Name, d.Name(), d.wants())
 		}
 	}
 	for _, name := range sortedKeys(o.Credentials) {

@@ -282,8 +282,7 @@ func textAnswer(body []byte) answer {
 
 // vendorMessage takes the vendor's words out of an error answer.
 func (p *Provider) vendorMessage(body any) string {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.d.spec.Error.eval(ctx, body)
 	message, _ := v.(string)
 	if err != nil {

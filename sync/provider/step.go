@@ -23,8 +23,7 @@ const (
 // are there; a document that said "not there" counts. A live call has none: its
 // documents are not finished.
 func (p *Provider) Wanted(docs call.Documents, learned map[string]string) (name string, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil || p.status(ctx, v).Live() {
 		return "", false
@@ -53,7 +52,7 @@ func (p *Provider) sampled(ctx context.Context, v *view, st *step, learned map[s
 		return false
 	}
 	sum := sha256.Sum256([]byte(v.id))
-	if binary.BigEndian.Uint32(sum[:])%uint32(st.Check.Every) == 0 {
+	if binary.BigEndian.Uint64(sum[:])%uint64(st.Check.Every) == 0 {
 		return true
 	}
 	checked := checkedCalls(learned[st.Name+learnedChecked])
@@ -96,8 +95,7 @@ func (p *Provider) words(ctx context.Context, v *view, document string) extent {
 // that proves about the account. It reports whether calls read before may want
 // further documents now.
 func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil {
 		return false
@@ -134,8 +132,7 @@ func (p *Provider) Renew(part call.PartName, docs call.Documents) []string {
 		call.PartSummary:    p.d.spec.Renew.Summary,
 		call.PartRecording:  p.d.spec.Renew.Recording,
 	}[part]
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
+	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil || len(listed) == 0 || p.status(ctx, v).Live() {
 		return nil
@@ -210,8 +207,6 @@ func (p *Provider) checkContent(ctx context.Context, op string, r reply, unwrap 
 	if _, ok := content.value.(map[string]any); !ok {
 		return p.corrupt(op, "answer is not an object")
 	}
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	own, err := p.d.spec.List.ID.eval(ctx, content.value)
 	text, _ := textOf(own)
 	known := err == nil && text != nil
@@ -222,8 +217,6 @@ func (p *Provider) checkContent(ctx context.Context, op string, r reply, unwrap 
 }
 
 func (p *Provider) idOf(ctx context.Context, docs call.Documents) (call.ID, error) {
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	v, err := p.see(ctx, docs)
 	if err != nil {
 		return "", err
@@ -233,8 +226,6 @@ func (p *Provider) idOf(ctx context.Context, docs call.Documents) (call.ID, erro
 
 // absence is what a 404 or 410 means for a step; empty when nothing declared.
 func (p *Provider) absence(ctx context.Context, st *step, status int, body any) absence {
-	ctx, cancel := context.WithTimeout(ctx, runLimit)
-	defer cancel()
 	for _, m := range st.Missing {
 		if m.Status != status {
 			continue

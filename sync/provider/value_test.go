@@ -108,9 +108,7 @@ func TestExpressions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := contextWithLimit(t)
-			defer cancel()
-			got, err := run(ctx, d.spec.Map.Outcome.code, item, tables, item)
+			got, err := run(t.Context(), d.spec.Map.Outcome.code, item, tables, item)
 			if want == errNoResult {
 				if err == nil {
 					t.Errorf("got %v", got)
