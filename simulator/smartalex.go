@@ -342,9 +342,12 @@ func smartAlexTruth(w *world, v view) call.Call {
 	c := call.Call{
 		Direction: direction(v.direction), Status: status(word), Outcome: &word, Phone: &p.phone,
 		AgentID: &agent.id, AgentName: ptr(agent.first), StartedAt: &v.created,
-		StartedAtApproximate: !w.spec.newer, CreatedAt: &v.created, EndedAt: &v.ended, Cost: ptr(v.cost), SentimentLabel: sentiment, Summary: summary,
+		CreatedAt: &v.created, EndedAt: &v.ended, Cost: ptr(v.cost), SentimentLabel: sentiment, Summary: summary,
 	}
 	c.Transcript = turns(w.lines(v), "agent", "caller", flat, func(t *call.Turn, l turn) { t.StartSeconds = ptr(math.Floor(l.start)) })
+	for i := range c.Transcript[:max(0, len(c.Transcript)-1)] {
+		c.Transcript[i].EndSeconds = c.Transcript[i+1].StartSeconds
+	}
 	if v.contact {
 		c.ContactID, c.ContactName, c.ContactEmail = &p.id, ptr(p.name()), &p.email
 	} else if w.spec.newer {

@@ -233,6 +233,8 @@ type turnForm struct {
 	Start   []string `json:"start,omitempty" jsonschema:"Names of the field with the start, best first."`
 	End     []string `json:"end,omitempty" jsonschema:"Names of the field with the end, best first."`
 	Unit    timeUnit `json:"unit,omitempty" jsonschema:"seconds (default), milliseconds or auto."`
+	// EndAtNext is for vendors that give starts only.
+	EndAtNext bool `json:"end_at_next,omitempty" jsonschema:"A turn without end ends where the next one begins."`
 }
 
 type textForm struct {

@@ -81,7 +81,21 @@ func (w *words) arrayTurns(elements []any, s *transcriptSource, c *call.Call) (t
 		}
 		turns = append(turns, turn)
 	}
+	if s.Turns.EndAtNext {
+		endAtNext(turns)
+	}
 	return turns, ok
+}
+
+// endAtNext lets a turn without end go on until the next one begins; the last
+// stays open.
+func endAtNext(turns []call.Turn) {
+	for i := range turns[:max(0, len(turns)-1)] {
+		t, next := &turns[i], turns[i+1].StartSeconds
+		if t.EndSeconds == nil && t.StartSeconds != nil && next != nil && *next >= *t.StartSeconds {
+			t.EndSeconds = next
+		}
+	}
 }
 
 func (w *words) turn(label *string, text string) call.Turn {
