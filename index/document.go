@@ -2,6 +2,7 @@ package index
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/blevesearch/bleve/v2/numeric"
@@ -153,71 +154,100 @@ func (d *document) text(a *analyzer, name string, pieces []string) {
 	if len(pieces) == 0 {
 		return
 	}
-	words, positions := []*word{}, []int{}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.words, s.positions = s.words[:0], s.positions[:0]
 	position := 0
 	for _, piece := range pieces {
 		d.bytes += len(piece)
 		a.each(piece, func(_, _ int, w *word) {
+			s.words, s.positions = append(s.words, w), append(s.positions, position)
 			position++
-			words, positions = append(words, w), append(positions, position)
 		})
 		position++
 	}
-	if len(words) == 0 {
+	if len(s.words) == 0 {
 		return
 	}
-	d.fields = append(d.fields, field{name: name, options: optionsText, length: len(words), terms: frequencies(words, positions)})
-	if stems := stemFrequencies(words); len(stems) > 0 {
-		d.fields = append(d.fields, field{name: name + stemsOf, options: optionsStem, length: len(words), terms: stems})
+	d.fields = append(d.fields, field{name: name, options: optionsText, length: len(s.words), terms: s.frequencies()})
+	if stems := s.stemFrequencies(); len(stems) > 0 {
+		d.fields = append(d.fields, field{name: name + stemsOf, options: optionsStem, length: len(s.words), terms: stems})
 	}
 }
 
-// frequencies groups words by term. Everything is cut from three slabs,
-// because one call has a thousand words and an index millions of calls.
-func frequencies(words []*word, positions []int) bleveindex.TokenFrequencies {
-	numbers := make(map[string]int, len(words)/2)
-	counts := make([]int, 0, len(words)/2)
-	termOf := make([]int, len(words))
-	for i, w := range words {
-		n, ok := numbers[w.term]
-		if !ok {
-			n = len(counts)
-			numbers[w.term] = n
-			counts = append(counts, 0)
-		}
-		counts[n]++
-		termOf[i] = n
-	}
-	slab := make([]bleveindex.TokenFreq, len(counts))
-	locations := make([]bleveindex.TokenLocation, len(words))
-	pointers := make([]*bleveindex.TokenLocation, len(words))
-	for n, from := 0, 0; n < len(counts); n++ {
-		slab[n].Locations = pointers[from : from : from+counts[n]]
-		slab[n].SetFrequency(counts[n])
-		from += counts[n]
-	}
-	for i, n := range termOf {
-		locations[i].Position = positions[i]
-		slab[n].Locations = append(slab[n].Locations, &locations[i])
-	}
-	out := make(bleveindex.TokenFrequencies, len(counts))
-	for term, n := range numbers {
-		slab[n].Term = []byte(term)
-		out[term] = &slab[n]
+// scratch is memory that serves one text field after the other; one call has a
+// thousand words, and an index millions of calls.
+type scratch struct {
+	words     []*word
+	positions []int // from 0
+	numbers   map[string]int
+	terms     []*word // by number
+	counts    []int   // by number
+	termOf    []int   // by place in words
+	stems     map[string]int
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{numbers: map[string]int{}, stems: map[string]int{}} }}
+
+// places are locations shared by all documents: Bleve only reads them, and of
+// ours nothing but the position counts.
+var places = newPlaces(1 << 14)
+
+func newPlaces(n int) []bleveindex.TokenLocation {
+	out := make([]bleveindex.TokenLocation, n)
+	for i := range out {
+		out[i].Position = i + 1
 	}
 	return out
 }
 
-func stemFrequencies(words []*word) bleveindex.TokenFrequencies {
-	counts := map[string]int{}
-	for _, w := range words {
+func place(position int) *bleveindex.TokenLocation {
+	if position < len(places) {
+		return &places[position]
+	}
+	return &bleveindex.TokenLocation{Position: position + 1}
+}
+
+// frequencies groups the words by term.
+func (s *scratch) frequencies() bleveindex.TokenFrequencies {
+	clear(s.numbers)
+	s.terms, s.counts, s.termOf = s.terms[:0], s.counts[:0], s.termOf[:0]
+	for _, w := range s.words {
+		n, ok := s.numbers[w.term]
+		if !ok {
+			n = len(s.terms)
+			s.numbers[w.term] = n
+			s.terms, s.counts = append(s.terms, w), append(s.counts, 0)
+		}
+		s.counts[n]++
+		s.termOf = append(s.termOf, n)
+	}
+	slab := make([]bleveindex.TokenFreq, len(s.terms))
+	pointers := make([]*bleveindex.TokenLocation, len(s.words))
+	out := make(bleveindex.TokenFrequencies, len(s.terms))
+	from := 0
+	for n, w := range s.terms {
+		slab[n].Term, slab[n].Locations = w.bytes, pointers[from:from:from+s.counts[n]]
+		slab[n].SetFrequency(s.counts[n])
+		from += s.counts[n]
+		out[w.term] = &slab[n]
+	}
+	for i, n := range s.termOf {
+		slab[n].Locations = append(slab[n].Locations, place(s.positions[i]))
+	}
+	return out
+}
+
+func (s *scratch) stemFrequencies() bleveindex.TokenFrequencies {
+	clear(s.stems)
+	for _, w := range s.words {
 		for _, stem := range w.stems {
-			counts[stem]++
+			s.stems[stem]++
 		}
 	}
-	slab := make([]bleveindex.TokenFreq, 0, len(counts))
-	out := make(bleveindex.TokenFrequencies, len(counts))
-	for stem, n := range counts {
+	slab := make([]bleveindex.TokenFreq, 0, len(s.stems))
+	out := make(bleveindex.TokenFrequencies, len(s.stems))
+	for stem, n := range s.stems {
 		slab = append(slab, bleveindex.TokenFreq{Term: []byte(stem)})
 		slab[len(slab)-1].SetFrequency(n)
 		out[stem] = &slab[len(slab)-1]

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxBatchCalls = 1000
+	maxBatchCalls = 200
 	maxBatchBytes = 4 << 20 // of text
 	// feedStretch is how many entries of the feed are looked at together; a
 	// call that appears in them several times is indexed once.

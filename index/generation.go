@@ -39,14 +39,14 @@ type generation struct {
 }
 
 // asyncErrors is the name under which scorch finds our error callback, and
-// open maps the folders it reports to generations.
+// opened maps the folders it reports to generations.
 const asyncErrors = "callsyncd"
 
-var open sync.Map // data folder -> *generation
+var opened sync.Map // data folder -> *generation
 
 func init() {
 	scorch.RegistryAsyncErrorCallbacks[asyncErrors] = func(err error, path string) {
-		if g, ok := open.Load(path); ok {
+		if g, ok := opened.Load(path); ok {
 			g.(*generation).report(err)
 		}
 	}
@@ -88,9 +88,9 @@ func openGeneration(path string, queue *bleveindex.AnalysisQueue, failed func())
 	if err != nil {
 		return nil, err
 	}
-	open.Store(data, g)
+	opened.Store(data, g)
 	if err := openScorch(index); err != nil {
-		open.Delete(data)
+		opened.Delete(data)
 		return nil, fmt.Errorf("open index %s: %w", filepath.Base(path), err)
 	}
 	g.scorch = index
@@ -236,7 +236,7 @@ func (g *generation) close() error {
 	}
 	g.closed = true
 	err := bounded(batchTimeout, g.scorch.Close)
-	open.Delete(filepath.Join(g.path, dataFolder))
+	opened.Delete(filepath.Join(g.path, dataFolder))
 	return err
 }
 

@@ -311,7 +311,8 @@ func (x *Index) Status() call.IndexStatus {
 	return s
 }
 
-// Close waits for searches and closes the index. Run must have returned.
+// Close waits for searches and closes the index. Run and Rebuild must have
+// returned.
 func (x *Index) Close() error {
 	x.building.Lock()
 	defer x.building.Unlock()

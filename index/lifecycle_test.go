@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,105 +18,6 @@ import (
 func fill(src *memory, n int) {
 	for i := range n {
 		src.put(testCall(fmt.Sprint("call-", i), fmt.Sprint("a: hello number", i)))
-	}
-}
-
-// currentData is the folder of scorch's files.
-func currentData(t *testing.T, dir string) string {
-	t.Helper()
-	name, err := folder(dir).current()
-	if err != nil || name == "" {
-		t.Fatal(name, err)
-	}
-	return filepath.Join(dir, name, dataFolder)
-}
-
-func segments(t *testing.T, data string) []string {
-	t.Helper()
-	zaps, err := filepath.Glob(filepath.Join(data, "*.zap"))
-	if err != nil || len(zaps) == 0 {
-		t.Fatal(zaps, err)
-	}
-	return zaps
-}
-
-func truncate(t *testing.T, path string, size int64) {
-	t.Helper()
-	if err := os.Truncate(path, size); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestDamageHeals(t *testing.T) {
-	for name, damage := range map[string]func(t *testing.T, dir string, src *memory){
-		"segment truncated": func(t *testing.T, dir string, _ *memory) { truncate(t, segments(t, currentData(t, dir))[0], 100) },
-		"segment emptied":   func(t *testing.T, dir string, _ *memory) { truncate(t, segments(t, currentData(t, dir))[0], 0) },
-		"segment removed": func(t *testing.T, dir string, _ *memory) {
-			if err := os.Remove(segments(t, currentData(t, dir))[0]); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"bolt emptied": func(t *testing.T, dir string, _ *memory) {
-			truncate(t, filepath.Join(currentData(t, dir), "root.bolt"), 0)
-		},
-		"bolt scribbled over": func(t *testing.T, dir string, _ *memory) {
-			write(t, filepath.Join(currentData(t, dir), "root.bolt"), strings.Repeat("scribble", 5000))
-		},
-		"bolt removed": func(t *testing.T, dir string, _ *memory) {
-			if err := os.Remove(filepath.Join(currentData(t, dir), "root.bolt")); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"stamp emptied": func(t *testing.T, dir string, _ *memory) {
-			truncate(t, filepath.Join(filepath.Dir(currentData(t, dir)), stampFile), 0)
-		},
-		"CURRENT emptied":        func(t *testing.T, dir string, _ *memory) { truncate(t, filepath.Join(dir, currentFile), 0) },
-		"CURRENT names nothing":  func(t *testing.T, dir string, _ *memory) { write(t, filepath.Join(dir, currentFile), "gen-77\n") },
-		"CURRENT climbs out":     func(t *testing.T, dir string, _ *memory) { write(t, filepath.Join(dir, currentFile), "gen-../..\n") },
-		"CURRENT removed":        func(t *testing.T, dir string, _ *memory) { _ = os.Remove(filepath.Join(dir, currentFile)) },
-		"archive is another":     func(_ *testing.T, _ string, src *memory) { src.id = "archive-2" },
-		"archive is older":       func(_ *testing.T, _ string, src *memory) { src.changes = src.changes[:5] },
-		"everything removed":     func(t *testing.T, dir string, _ *memory) { _ = os.RemoveAll(dir) },
-		"a generation is a file": func(t *testing.T, dir string, _ *memory) { write(t, filepath.Join(dir, "gen-9"), "") },
-		"leftovers of a rebuild": func(t *testing.T, dir string, _ *memory) {
-			_ = os.MkdirAll(filepath.Join(dir, "new-5", dataFolder), 0o700)
-		},
-		"files of other systems": func(t *testing.T, dir string, _ *memory) {
-			write(t, filepath.Join(currentData(t, dir), "._000000000001.zap"), "x")
-		},
-		"a folder of another kind": func(t *testing.T, dir string, _ *memory) { _ = os.MkdirAll(filepath.Join(dir, "store"), 0o700) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, src := filepath.Join(t.TempDir(), "index"), newMemory()
-			fill(src, 20)
-			x := openTest(t, dir, src)
-			if err := x.Close(); err != nil {
-				t.Fatal(err)
-			}
-			damage(t, dir, src)
-			for range 2 { // the second time nothing is left to heal
-				x = openTest(t, dir, src)
-				if got := ids(t, x, call.SearchQuery{Text: "hello"}); len(got) != 20 {
-					t.Errorf("found %d calls", len(got))
-				}
-				if findings, err := x.Check(t.Context()); err != nil || len(findings) > 0 {
-					t.Errorf("check: %v, %v", findings, err)
-				}
-				if err := x.Close(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if bad, _ := filepath.Glob(filepath.Join(dir, badName+"*")); len(bad) > 1 {
-				t.Errorf("kept %q", bad)
-			}
-		})
 	}
 }
 
@@ -375,95 +272,6 @@ func TestCheckFindsDifferences(t *testing.T) {
 	}
 }
 
-func TestFullDiskPauses(t *testing.T) {
-	src := newMemory()
-	fill(src, 3)
-	x := openTest(t, t.TempDir(), src)
-	g := x.serving()
-	g.report(fmt.Errorf("persist: %w", syscall.ENOSPC))
-	if err := x.follow(t.Context()); !isDiskFull(err) {
-		t.Fatal(err)
-	}
-	if s := x.Status(); s.State != "unavailable" || s.Message != "paused: disk full" {
-		t.Errorf("status: %+v", s)
-	}
-	if _, err := x.Search(t.Context(), call.SearchQuery{Text: "hello"}); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("search: %v", err)
-	}
-	loads := len(src.loads)
-	if err := x.CatchUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if s := x.Status(); s.State != "ready" || s.Documents != 3 || len(src.loads) != loads {
-		t.Errorf("status: %+v", s)
-	}
-}
-
-func TestFailureOfScorchRebuilds(t *testing.T) {
-	src := newMemory()
-	fill(src, 3)
-	x := openTest(t, t.TempDir(), src)
-	x.serving().report(errors.New("async panic"))
-	if err := x.follow(t.Context()); err == nil {
-		t.Fatal("no error")
-	}
-	if s := x.Status(); s.State != "rebuilding" {
-		t.Errorf("status: %+v", s)
-	}
-	if err := x.CatchUp(t.Context()); err != nil || len(ids(t, x, call.SearchQuery{Text: "hello"})) != 3 {
-		t.Error(err)
-	}
-}
-
-func TestHangingWriterIsAbandoned(t *testing.T) {
-	release := make(chan struct{})
-	defer close(release)
-	if err := bounded(time.Millisecond, func() error { <-release; return nil }); !errors.Is(err, errWedged) {
-		t.Fatal(err)
-	}
-	src := newMemory()
-	fill(src, 3)
-	x := openTest(t, t.TempDir(), src)
-	g := x.serving()
-	x.work.Lock()
-	err := x.withdraw(g, errWedged)
-	x.work.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := x.Status(); s.State != "unavailable" || !strings.Contains(s.Message, "hangs") {
-		t.Errorf("status: %+v", s)
-	}
-	if err := x.CatchUp(t.Context()); !errors.Is(err, ErrUnavailable) {
-		t.Error(err)
-	}
-	if err := x.Rebuild(t.Context(), nil); err != nil || len(ids(t, x, call.SearchQuery{Text: "hello"})) != 3 {
-		t.Error(err)
-	}
-	if err := g.scorch.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestPanicRaisesDoubtOnce(t *testing.T) {
-	src := newMemory()
-	fill(src, 3)
-	x := openTest(t, t.TempDir(), src)
-	src.onLoad = func(call.Key) error { panic("damaged") }
-	for range 2 {
-		if _, err := x.Search(t.Context(), call.SearchQuery{Text: "hello"}); !errors.Is(err, call.ErrCorrupt) {
-			t.Fatal(err)
-		}
-	}
-	src.onLoad = nil
-	if x.doubted() == "" {
-		t.Error("no doubt")
-	}
-	if err := x.CatchUp(t.Context()); err != nil || x.doubted() != "" {
-		t.Error(err, x.doubted())
-	}
-}
-
 func TestFoldersArePrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no permission bits")
@@ -491,82 +299,5 @@ func TestOpenWhileOpen(t *testing.T) {
 	}
 	if bad, _ := filepath.Glob(filepath.Join(dir, badName+"*")); len(bad) > 0 {
 		t.Errorf("set aside a good index: %q", bad)
-	}
-}
-
-// crashDir tells the child process of TestCrash where to write.
-const crashDir = "CALLSYNCD_TEST_INDEX_CRASH"
-
-// TestCrash kills a process that writes to the index, and looks at what it left.
-func TestCrash(t *testing.T) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		crashChild(t, dir)
-		return
-	}
-	dir := t.TempDir()
-	for round := range 6 {
-		child := exec.Command(os.Args[0], "-test.run=^TestCrash$")
-		child.Env = append(os.Environ(), crashDir+"="+dir)
-		out, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Read(make([]byte, 1)); err != nil { // it has begun
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(round*15) * time.Millisecond) // another point each time
-		if err := child.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = child.Wait()
-		src := crashSource()
-		x := openTest(t, dir, src)
-		if findings, err := x.Check(t.Context()); err != nil || len(findings) > 0 {
-			t.Errorf("round %d: %v, %v", round, findings, err)
-		}
-		if err := x.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if round%2 == 1 {
-			if err := os.RemoveAll(dir); err != nil { // so that the next child builds from nothing
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-// crashSource has calls enough for several batches; later entries change them.
-func crashSource() *memory {
-	src := newMemory()
-	for i := range 3000 {
-		src.put(testCall(strconv.Itoa(i%1000), fmt.Sprint("a: hello number", i)))
-	}
-	return src
-}
-
-func crashChild(t *testing.T, dir string) {
-	src := crashSource()
-	all := src.changes
-	src.changes = all[:1]
-	x, err := Open(dir, src, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Print("x")
-	for {
-		for n := 1; n <= len(all); n += 37 {
-			src.mu.Lock()
-			src.changes = all[:n]
-			src.mu.Unlock()
-			if err := x.CatchUp(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := x.Rebuild(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -24,6 +24,8 @@ const (
 type highlighter struct {
 	analyzer *analyzer
 	wanted   []wanted
+	// initials are the ASCII letters a matching word may begin with.
+	initials [utf8.RuneSelf]bool
 }
 
 // wanted is one leaf of the query, prepared for comparing.
@@ -69,7 +71,72 @@ func (h *highlighter) add(leaves []leaf) {
 			}
 		}
 		h.wanted = append(h.wanted, w)
+		h.addInitials(&w)
 	}
+}
+
+func (h *highlighter) addInitials(w *wanted) {
+	if w.kind == leafFuzzy {
+		for i := range h.initials {
+			h.initials[i] = true
+		}
+	}
+	add := func(s string) {
+		if s != "" && s[0] < utf8.RuneSelf {
+			h.initials[s[0]] = true
+		}
+	}
+	for _, word := range w.words {
+		add(word)
+	}
+	for term := range w.terms {
+		add(term)
+	}
+	for stem := range w.stems {
+		_, stem, _ = strings.Cut(stem, ":")
+		add(stem)
+	}
+}
+
+// mayMatch reports whether a text is worth a closer look. Most are not, and
+// whatever begins with another letter is skipped without being looked up.
+func (h *highlighter) mayMatch(text string) bool {
+	var buf [maxWordBytes + 2*utf8.UTFMax]byte
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf && !h.initials[lowerASCII(c)] {
+			for i++; i < len(text) && text[i] < utf8.RuneSelf && isASCIIWord(text[i]) && isASCIIWord(c); i++ {
+			}
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		kind := kindOf(r)
+		if kind == runeOther || kind == runeMark {
+			i += size
+			continue
+		}
+		end, spelling := scanWord(text, i, kind, buf[:0])
+		w := h.analyzer.lookup(spelling)
+		for n := range h.wanted {
+			if h.wanted[n].mayBe(w) {
+				return true
+			}
+		}
+		i = end
+	}
+	return false
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+func isASCIIWord(c byte) bool {
+	c = lowerASCII(c)
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
 }
 
 // token is one word of a text, with its place in runes.
@@ -88,6 +155,14 @@ func (h *highlighter) tokens(text string) []token {
 		at, runes = end, runes+length
 	})
 	return out
+}
+
+// mayBe reports whether a match may begin with a word.
+func (w *wanted) mayBe(word *word) bool {
+	if w.kind == leafPhrase {
+		return word.term == w.words[0]
+	}
+	return w.at([]token{{word: word}}, 0) > 0
 }
 
 // at returns how many tokens from i on match, 0 when they do not.
@@ -148,6 +223,9 @@ type candidate struct {
 
 // candidate finds the matches in one text; nil when there are none.
 func (h *highlighter) candidate(part, field string, turn int, text string) *candidate {
+	if !h.mayMatch(text) {
+		return nil
+	}
 	c := candidate{part: part, turn: turn, text: text, tokens: h.tokens(text)}
 	var leaves uint64
 	for n := range h.wanted {

@@ -21,7 +21,8 @@ const (
 // word is what one spelling is searched by.
 type word struct {
 	// term is in lower case and without diacritics.
-	term string
+	term  string
+	bytes []byte // of term; never changed
 	// stems holds "language:stem" for every language whose stem differs from term.
 	stems []string
 }
@@ -169,6 +170,7 @@ func (a *analyzer) lookup(spelling []byte) *word {
 
 func (a *analyzer) analyze(spelling string) *word {
 	w := &word{term: fold(spelling)}
+	w.bytes = []byte(w.term)
 	for i := range a.stemmers {
 		s := &a.stemmers[i]
 		if stem := fold(s.stem(spelling)); stem != "" && stem != w.term {

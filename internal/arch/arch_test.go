@@ -24,6 +24,7 @@ const module = "callsyncd"
 // files must be here.
 var layers = map[string][]string{
 	"call":            {},
+	"redact":          {"call"},
 	"config":          {"call", "config/schedule"},
 	"config/schedule": {},
 	"sync":            {"call"},
