@@ -10,6 +10,8 @@ type Checkpoint struct {
 	// CompletedAt is when a walk over the whole list last proved that nothing is
 	// missing; zero until the first.
 	CompletedAt time.Time `json:"completed_at,omitzero"`
+	// ReadAt is when the whole list was last read to its end, proof or not.
+	ReadAt time.Time `json:"read_at,omitzero"`
 	// Order, OrderField and PageSize are learned from the vendor's answers.
 	Order      Order  `json:"order,omitempty"`
 	OrderField string `json:"order_field,omitempty"`
@@ -42,7 +44,9 @@ type Walk struct {
 	Position Position `json:"position,omitzero"`
 	// Newest is the newest creation time seen on the walk's first page.
 	Newest time.Time `json:"newest,omitzero"`
-	Pages  int       `json:"pages"`
+	// Order is what the walk's pages so far show; empty when not yet clear.
+	Order Order `json:"order,omitempty"`
+	Pages int   `json:"pages"`
 	// Seen counts distinct calls; Total is what the vendor counted.
 	Seen  int    `json:"seen"`
 	Total *int   `json:"total"`

@@ -60,6 +60,8 @@ type Item struct {
 // Page is one list answer.
 type Page struct {
 	Items []Item
+	// Unusable counts rows without an id, which cannot be stored.
+	Unusable int
 	// Total is the vendor's count of the whole list; nil when it gives none.
 	Total *int
 	// More is the vendor's word that further pages exist; nil when it gives none.

@@ -12,8 +12,8 @@ const (
 	PurposeRecording
 	PurposePending
 	PurposeTrailing
-	PurposeSweep
 	PurposeLookup
+	PurposeSweep
 )
 
 type purposeKey struct{}

@@ -172,7 +172,7 @@ func (b *Budget) Status() []call.BudgetStatus {
 
 // limit leaves a share of long windows to urgent work.
 func (w *rateWindow) limit(p call.Purpose) int {
-	if w.Per < reserveFrom || p < call.PurposeTrailing {
+	if w.Per < reserveFrom || p < call.PurposePending {
 		return w.Requests
 	}
 	return max(1, int(math.Floor(float64(w.Requests)*(1-reserveShare))))

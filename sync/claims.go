@@ -59,6 +59,30 @@ func (c *claims) release(ids []call.ID) {
 	c.changed = make(chan struct{})
 }
 
+// turnstile lets one in at a time. Unlike a mutex it can be waited for until a
+// context ends. Make it with capacity 1.
+type turnstile chan struct{}
+
+func (t turnstile) enter(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t turnstile) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t turnstile) leave() { <-t }
+
 // links keeps the freshest recording link of calls whose recording is still to
 // be fetched. Links are secrets with a clock: they live here only, and go with
 // the process.

@@ -106,15 +106,16 @@ type Engine struct {
 	claims *claims
 	links  *links
 
-	headWalk, longWalk, pendingPass sync.Mutex // one run of each kind at a time
+	headWalk, pendingPass sync.Mutex // one run of each kind at a time
+	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
+
+	lookupsAt time.Time // guarded by naming
 
 	mu         sync.Mutex
 	checkpoint call.Checkpoint
 	counted    [2]int64 // requests already added to the checkpoint
 	skew       time.Duration
 	active     int
-	stricter   bool // something learned asks more of calls stored before
-	lookupsAt  time.Time
 	nudge      chan struct{} // closed and replaced when pending parts may have come due
 }
 
@@ -123,7 +124,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), links: newLinks(), nudge: make(chan struct{}),
+		claims: newClaims(), links: newLinks(), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
 	}
 	if e.tell == nil {
 		e.tell = func(call.Progress) {}
@@ -198,13 +199,22 @@ func (e *Engine) save(ctx context.Context, writes []call.Write, edit func(*call.
 
 // write commits the new state of single calls, beside others doing the same.
 func (e *Engine) write(ctx context.Context, w call.Write) error {
-	if err := e.store.Save(ctx, call.Batch{Source: e.src.ID, Writes: []call.Write{w}}); err != nil {
+	batch := call.Batch{Source: e.src.ID, Writes: []call.Write{w}, Budget: e.src.Budget.State()}
+	if err := e.store.Save(ctx, batch); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.wake()
 	return nil
+}
+
+// nudged returns a channel that is closed when parts may have come due. Take it
+// before looking for them.
+func (e *Engine) nudged() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.nudge
 }
 
 // wake tells the loops that parts may have come due. It needs the lock.
@@ -225,7 +235,7 @@ func (e *Engine) learn(docs call.Documents) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.src.Provider.Learn(docs, e.checkpoint.Learned) {
-		e.stricter = true
+		e.checkpoint.Learned[learnedRevisit] = "due"
 	}
 }
 

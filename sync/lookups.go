@@ -22,10 +22,11 @@ const (
 // lookups makes the tables of names ready before calls are mapped. A table
 // that cannot be had costs names, never calls.
 func (e *Engine) lookups(ctx context.Context) error {
-	e.mu.Lock()
-	fresh := time.Since(e.lookupsAt) < lookupRetry
-	e.mu.Unlock()
-	if fresh {
+	if err := e.naming.enter(ctx); err != nil {
+		return err
+	}
+	defer e.naming.leave()
+	if !e.lookupsAt.IsZero() && time.Since(e.lookupsAt) < lookupRetry {
 		return nil
 	}
 	ctx = call.WithPurpose(ctx, call.PurposeLookup)
@@ -42,10 +43,24 @@ func (e *Engine) lookups(ctx context.Context) error {
 			return err
 		}
 	}
-	e.mu.Lock()
 	e.lookupsAt = time.Now()
-	e.mu.Unlock()
 	return nil
+}
+
+// lookupLoop keeps the tables fresh while the daemon runs, so that the head
+// walk never waits for names.
+func (e *Engine) lookupLoop(ctx context.Context) error {
+	for {
+		if err := e.lookups(ctx); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			e.log.Warn("names", "err", err)
+		}
+		if err := sleepOr(ctx, lookupRetry+time.Minute, nil); err != nil {
+			return err
+		}
+	}
 }
 
 // lookup loads one table, refreshes it when it is old, and reports whether its rows changed.

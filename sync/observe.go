@@ -49,9 +49,6 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint call %s: %w", key, err)
 	}
-	if o.incomplete != nil && had != nil {
-		prints[call.DocumentList] = "" // look at this call again at the next walk
-	}
 	record := e.record(key, had, &mapped, prints, o.incomplete)
 	o.write = call.Write{Record: record, Documents: changed}
 	o.edit = had != nil && len(changed) > 0
@@ -171,34 +168,22 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 
 func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
 	p := &r.Parts
+	attempts := p.Record.Attempts
 	p.Record = call.Part{State: call.Stored}
-	if w.failure != nil && w.now.Before(w.base().Add(w.horizon)) {
-		p.Record = waiting(p.Record, failureReason(w.failure), w, w.base().Add(w.horizon))
+	if w.failure != nil {
+		// The pending queue reads what is missing; until then the call is not complete.
+		p.Record = waiting(call.Part{Attempts: attempts}, failureReason(w.failure), w, w.base().Add(w.horizon))
 	}
-	p.Transcript = settle(call.PartTranscript, p.Transcript, mapped.Transcript, w)
-	p.Summary = settle(call.PartSummary, p.Summary, mapped.Summary, w)
+	p.Transcript = settle(p.Transcript, mapped.Transcript, w)
+	p.Summary = settle(p.Summary, mapped.Summary, w)
 	switch {
 	case p.Recording.State == call.Stored:
 	case !e.src.Recordings:
 		p.Recording = call.Part{State: call.None, Reason: "not_wanted"}
 	default:
-		prev := p.Recording
-		p.Recording = settle(call.PartRecording, prev, mapped.Recording, w)
-		if mapped.Recording.Evidence == call.EvidencePresent && p.Recording.State == call.Pending && !w.live() {
-			p.Recording = e.queued(prev, w)
-		}
+		p.Recording = settleRecording(p.Recording, mapped.Recording, w)
 	}
 	r.Mirror()
-}
-
-// queued is a recording whose address is known: it is fetched at once, unless
-// earlier attempts failed and the next one has its time.
-func (e *Engine) queued(prev call.Part, w *weather) call.Part {
-	part := call.Part{State: call.Pending, Reason: "queued", NextTry: w.now, Deadline: w.now.Add(time.Hour), Attempts: prev.Attempts}
-	if prev.State == call.Pending && prev.Attempts > 0 {
-		part.Reason, part.NextTry, part.Deadline = prev.Reason, prev.NextTry, prev.Deadline
-	}
-	return part
 }
 
 // changeKind says what a reader of the change feed must be told.

@@ -72,12 +72,17 @@ func (e *Engine) askAgain(ctx context.Context, key call.Key, all bool, since tim
 	}
 	now := time.Now()
 	var parts []call.PartName
+	reread := false
 	for _, name := range asked {
 		part := record.Parts.Of(name)
 		if part.State != call.Pending || !all && part.NextTry.After(now) {
 			continue
 		}
 		parts = append(parts, name)
+		if name == call.PartRecord {
+			docs = call.Documents{call.DocumentList: known[call.DocumentList]} // whatever could not be read, and what may be older
+			reread = true
+		}
 		for _, doc := range e.src.Provider.Renew(name, known) {
 			if since.IsZero() || docs[doc].FetchedAt.Before(since.Add(-e.clockSkew())) || docs[doc].Body == nil {
 				delete(docs, doc)
@@ -87,12 +92,12 @@ func (e *Engine) askAgain(ctx context.Context, key call.Key, all bool, since tim
 	if len(parts) == 0 {
 		return nil
 	}
-	return e.retry(ctx, key, record, known, docs, parts)
+	return e.retry(ctx, key, record, known, docs, parts, reread || len(docs) < len(known))
 }
 
-// retry observes a call again and counts the attempt for parts that still wait.
-func (e *Engine) retry(ctx context.Context, key call.Key, record *call.Record, known, docs call.Documents, parts []call.PartName) error {
-	requested := len(docs) < len(known)
+// retry observes a call again. If something was to be read for it, the attempt
+// counts for the parts that still wait.
+func (e *Engine) retry(ctx context.Context, key call.Key, record *call.Record, known, docs call.Documents, parts []call.PartName, requested bool) error {
 	o, err := e.observe(ctx, key, record, known, docs)
 	if err != nil {
 		e.noteRefusal(ctx, err)

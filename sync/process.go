@@ -15,23 +15,36 @@ type pageWork struct {
 	touched int // calls that were new or had changed
 	fresh   int // new calls
 	edited  int // changed calls
-	faults  int // calls whose further documents could not be read now
 	skipped int // calls older than the wanted history
 }
 
-// process turns the items of a page, which the caller holds claimed, into
-// writes. Calls that did not change cost neither a request nor a write.
-func (e *Engine) process(ctx context.Context, page call.Page) (*pageWork, error) {
-	ids := make([]call.ID, len(page.Items))
-	for i, it := range page.Items {
-		ids[i] = it.ID
+// process turns the items of a page into writes. Calls that did not change cost
+// neither a request nor a write. The calls of the result are held claimed until
+// release is called, after the commit, so that nobody else sees one half done.
+func (e *Engine) process(ctx context.Context, page call.Page) (work *pageWork, release func(), err error) {
+	work = &pageWork{}
+	todo, err := e.pick(ctx, page, page.Items, work)
+	if err != nil || len(todo) == 0 {
+		return work, func() {}, err
 	}
-	known, err := e.store.Known(ctx, e.src.ID, ids)
+	release, err = e.claims.take(ctx, idsOf(todo))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	work := &pageWork{}
-	todo := e.pick(page, known, work)
+	if err = e.work(ctx, page, todo, work); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return work, release, nil
+}
+
+// work observes the claimed items that still need it.
+func (e *Engine) work(ctx context.Context, page call.Page, claimed []call.Item, work *pageWork) error {
+	*work = pageWork{skipped: work.skipped}
+	todo, err := e.pick(ctx, page, claimed, work)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, e.src.Concurrency))
@@ -47,28 +60,28 @@ func (e *Engine) process(ctx context.Context, page call.Page) (*pageWork, error)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return work, nil
+	return g.Wait()
 }
 
-// claim holds the calls of a page until release is called.
-func (e *Engine) claim(ctx context.Context, items []call.Item) (release func(), err error) {
+func idsOf(items []call.Item) []call.ID {
 	ids := make([]call.ID, len(items))
 	for i, it := range items {
 		ids[i] = it.ID
 	}
-	return e.claims.take(ctx, ids)
+	return ids
 }
 
 // pick picks the items that need work: those not stored yet and those whose
 // fingerprint moved. An unchanged call whose recording is still to come gets
 // its fresh link noted.
-func (e *Engine) pick(page call.Page, known map[call.ID]call.Known, work *pageWork) []call.Item {
+func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, work *pageWork) ([]call.Item, error) {
+	known, err := e.store.Known(ctx, e.src.ID, idsOf(items))
+	if err != nil {
+		return nil, err
+	}
 	var todo []call.Item
 	picked := make(map[call.ID]bool)
-	for _, it := range page.Items {
+	for _, it := range items {
 		if picked[it.ID] {
 			continue
 		}
@@ -86,7 +99,7 @@ func (e *Engine) pick(page call.Page, known map[call.ID]call.Known, work *pageWo
 		}
 	}
 	work.touched = len(todo)
-	return todo
+	return todo, nil
 }
 
 func (e *Engine) offerLink(it call.Item, page call.Page) {
@@ -109,9 +122,6 @@ func (e *Engine) observeItem(ctx context.Context, it call.Item, page call.Page) 
 
 // add takes one observation into the page.
 func (p *pageWork) add(o *observation) {
-	if o.incomplete != nil {
-		p.faults++
-	}
 	if !o.dirty {
 		return
 	}

@@ -46,6 +46,7 @@ func (e *Engine) newDownloads(all bool) *downloads {
 func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 	defer d.running.Wait()
 	for {
+		nudge := d.e.nudged()
 		next, err := d.next(ctx)
 		if err != nil {
 			return err
@@ -54,7 +55,7 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 			if d.finished(finish) {
 				return nil
 			}
-			if err := d.wait(ctx, finish); err != nil {
+			if err := d.wait(ctx, finish, nudge); err != nil {
 				return err
 			}
 			continue
@@ -125,7 +126,7 @@ func (d *downloads) finished(finish <-chan struct{}) bool {
 
 // wait sleeps until a download ended, news arrived, the next try is due, or
 // the work is to be finished.
-func (d *downloads) wait(ctx context.Context, finish <-chan struct{}) error {
+func (d *downloads) wait(ctx context.Context, finish, nudge <-chan struct{}) error {
 	select {
 	case <-finish:
 		finish = nil // we know; only the downloads still running matter now
@@ -133,9 +134,6 @@ func (d *downloads) wait(ctx context.Context, finish <-chan struct{}) error {
 	}
 	t := time.NewTimer(d.e.untilDue(ctx))
 	defer t.Stop()
-	d.e.mu.Lock()
-	nudge := d.e.nudge
-	d.e.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -147,13 +145,14 @@ func (d *downloads) wait(ctx context.Context, finish <-chan struct{}) error {
 	return nil
 }
 
-// untilDue is how long nothing will be due, between a moment and a minute.
+// untilDue is how long nothing will be due, between a second, for parts that
+// are due and cannot be had now, and a minute.
 func (e *Engine) untilDue(ctx context.Context) time.Duration {
 	at, ok, err := e.store.NextDue(ctx, e.src.ID)
 	if err != nil || !ok {
 		return time.Minute
 	}
-	return min(time.Minute, max(200*time.Millisecond, time.Until(at)))
+	return min(time.Minute, max(time.Second, time.Until(at)))
 }
 
 // one tries to archive one recording and stores the outcome.
@@ -198,7 +197,7 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		var recording call.Recording
 		recording, failure = e.fetch(ctx, key, record, link)
 		if failure == nil {
-			return e.keepRecording(ctx, record, recording)
+			return e.settled(ctx, e.keepRecording(ctx, record, recording))
 		}
 		if ctx.Err() != nil || !renewable(failure) {
 			break
@@ -209,11 +208,18 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		return failure
 	}
 	e.noteRefusal(ctx, refusal(failure))
-	if err := e.keepFailure(ctx, record, failure); err != nil {
-		e.log.Error("recording state not saved", "err", err)
-		_ = sleepOr(ctx, saveRetry, nil) // the part is still due; do not spin on a disk that takes nothing
-	}
+	_ = e.settled(ctx, e.keepFailure(ctx, record, known, failure))
 	return failure
+}
+
+// settled passes on how storing an outcome went. When it failed the recording
+// is still due, so the worker rests rather than spin on a disk that takes nothing.
+func (e *Engine) settled(ctx context.Context, err error) error {
+	if err != nil {
+		e.log.Error("recording state not saved", "err", err)
+		_ = sleepOr(ctx, saveRetry, nil)
+	}
+	return err
 }
 
 // refusal keeps only an error that speaks about our credentials.
@@ -236,10 +242,12 @@ func (e *Engine) alive(link call.RecordingLink) bool {
 }
 
 // errNoLink says that the vendor shows no address for a recording.
-type errNoLink struct{}
+var errNoLink error = noLink{}
 
-func (errNoLink) Error() string      { return "the vendor shows no address for the recording" }
-func (errNoLink) PartReason() string { return "not_ready" }
+type noLink struct{}
+
+func (noLink) Error() string      { return "the vendor shows no address for the recording" }
+func (noLink) PartReason() string { return "not_ready" }
 
 // relink reads the call again for a fresh link. Further documents that come
 // with it are stored; the list item is left to the walks, because the answer
@@ -275,7 +283,7 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 	}
 	link, ok := e.src.Provider.Link(docs)
 	if !ok {
-		return link, record, known, errNoLink{}
+		return link, record, known, errNoLink
 	}
 	return link, record, known, nil
 }
@@ -319,9 +327,10 @@ func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recordi
 	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording})
 }
 
-// keepFailure stores what went wrong and when it is tried again; once the
-// waiting is over, the recording is lost.
-func (e *Engine) keepFailure(ctx context.Context, record *call.Record, failure error) error {
+// keepFailure stores what went wrong and when it is tried again. Once the
+// waiting is over, a recording the vendor promised is lost, and one it never
+// spoke of is absent; both only if the vendor or its media host could be asked.
+func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known call.Documents, failure error) error {
 	next := *record
 	part := &next.Parts.Recording
 	if part.State != call.Pending {
@@ -334,14 +343,22 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, failure e
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", budget.Until
-	case w.now.Before(over) || errors.Is(failure, call.ErrNoSpace): // for want of room nothing is given up
+	case w.now.Before(over) || !final(failure):
 		*part = waiting(*part, failureReason(failure), w, over)
+	case errors.Is(failure, errNoLink) && !e.promised(known):
+		*part, kind = call.Part{State: call.None, Reason: "horizon"}, call.ChangePart
 	default:
 		*part, kind = lost(*part, failureReason(failure)), call.ChangePart
 	}
 	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Mirror()
 	return e.write(ctx, call.Write{Record: next, Kind: kind})
+}
+
+// promised reports whether the vendor says that there is a recording.
+func (e *Engine) promised(known call.Documents) bool {
+	mapped, err := e.src.Provider.Map(known)
+	return err != nil || mapped.Recording.Evidence == call.EvidencePromised || mapped.Recording.Evidence == call.EvidencePresent
 }
 
 // waitForDownloads holds a sweep back while more links are waiting than one

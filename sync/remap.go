@@ -8,6 +8,9 @@ import (
 	"callsyncd/call"
 )
 
+// learnedRevisit is set while stored calls must be looked at again.
+const learnedRevisit = "revisit"
+
 // remap applies the present description and tables to all stored calls, from
 // their stored documents: no request is made.
 func (e *Engine) remap(ctx context.Context) error {
@@ -20,15 +23,14 @@ func (e *Engine) remap(ctx context.Context) error {
 // revisit marks the stored calls that want further documents since something
 // was learned about the vendor; the pending queue reads them.
 func (e *Engine) revisit(ctx context.Context) error {
-	e.mu.Lock()
-	stricter := e.stricter
-	e.stricter = false
-	e.mu.Unlock()
-	if !stricter {
+	if e.learned()[learnedRevisit] == "" {
 		return nil
 	}
 	e.log.Warn("the vendor shows more in further documents than was thought; reading them for the calls stored before")
-	return e.again(ctx, e.revisitOne)
+	if err := e.again(ctx, e.revisitOne); err != nil {
+		return err
+	}
+	return e.save(ctx, nil, func(c *call.Checkpoint) { delete(c.Learned, learnedRevisit) })
 }
 
 func (e *Engine) revisitOne(record *call.Record, docs call.Documents) *call.Write {

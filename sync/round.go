@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,29 +16,37 @@ import (
 // nothing while another head walk of this source runs, or before the backfill
 // has laid the first ground.
 func (e *Engine) Head(ctx context.Context) error {
-	c := e.Checkpoint()
-	since := c.Watermark
-	if since.IsZero() && c.Backfill != nil {
-		since = c.Backfill.Newest
-	}
-	if since.IsZero() || c.Order == call.OrderNone && c.CompletedAt.IsZero() || !e.headWalk.TryLock() {
+	since, ok := e.headGround()
+	if !ok || !e.headWalk.TryLock() {
 		return nil
 	}
 	defer e.headWalk.Unlock()
 	defer e.enter()()
-	if err := e.lookups(ctx); err != nil {
-		return err
-	}
 	w, err := e.recent(ctx, "head", call.PurposeHead, since.Add(-headLookback))
 	return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Head })
 }
 
-// Trailing reads everything younger than the late-update horizon again.
+// headGround is the time up to which the head walk finds known calls. While the
+// backfill runs, its first page is that ground, if its list puts new calls first.
+func (e *Engine) headGround() (since time.Time, ok bool) {
+	c := e.Checkpoint()
+	if !c.ReadAt.IsZero() {
+		return c.Watermark, true
+	}
+	b := c.Backfill
+	if b == nil || b.Order != call.OrderNewestFirst || b.Newest.IsZero() {
+		return time.Time{}, false
+	}
+	return b.Newest, true
+}
+
+// Trailing reads everything younger than the late-update horizon again. It does
+// nothing while another long walk runs, or before the list was read once.
 func (e *Engine) Trailing(ctx context.Context) error {
-	if e.Checkpoint().CompletedAt.IsZero() || !e.longWalk.TryLock() {
+	if e.Checkpoint().ReadAt.IsZero() || !e.longWalk.try() {
 		return nil
 	}
-	defer e.longWalk.Unlock()
+	defer e.longWalk.leave()
 	defer e.enter()()
 	return e.trailing(ctx)
 }
@@ -47,19 +56,20 @@ func (e *Engine) trailing(ctx context.Context) error {
 		return err
 	}
 	cutoff := time.Now().Add(-e.src.Horizon)
-	if mark := e.Checkpoint().Watermark.Add(-headLookback); !mark.IsZero() && mark.Before(cutoff) {
+	if mark := e.Checkpoint().Watermark.Add(-headLookback); mark.Before(cutoff) {
 		cutoff = mark
 	}
 	w, err := e.recent(ctx, "trailing", call.PurposeTrailing, cutoff)
 	return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Trailing })
 }
 
-// Sweep reads the whole list. The first one is the backfill.
+// Sweep reads the whole list, after the long walk that may be running. The
+// first one is the backfill.
 func (e *Engine) Sweep(ctx context.Context) error {
-	if !e.longWalk.TryLock() {
-		return nil
+	if err := e.longWalk.enter(ctx); err != nil {
+		return err
 	}
-	defer e.longWalk.Unlock()
+	defer e.longWalk.leave()
 	defer e.enter()()
 	return e.fullWalk(ctx)
 }
@@ -72,24 +82,21 @@ func (e *Engine) fullWalk(ctx context.Context) error {
 	return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Sweep })
 }
 
-// finish keeps the outcome of a walk. The watermark moves only when it was clean.
+// finish keeps the outcome of a walk. A list read to its end is ground to work
+// from, even when the vendor's own count contradicts it; only a walk without
+// contradiction is proof. The watermark moves with the former.
 func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*call.Checkpoint) **call.Walk) error {
-	if err == nil && w.faults > 0 {
+	whole := err == nil && w.ended && !w.partial && w.window == nil
+	if whole && !w.sweep {
 		err = w.verdict()
-	}
-	complete := err == nil && w.ended && !w.partial && w.window == nil
-	if complete && !w.sweep {
-		err = w.verdict()
-		complete = err == nil
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // interrupted, not failed: what was stored stays, the rest comes next time
 	}
-	window := ""
-	if order, _ := w.order.order(); err == nil && w.sweep && e.info.Window && order == call.OrderNone {
-		if window, err = e.probeWindow(call.WithPurpose(ctx, w.purpose)); err != nil {
-			complete = false
-		}
+	read := err == nil && (whole || w.sweep) || w.shortfall() > 0 && !w.partial && w.window == nil
+	window, probeErr := e.probe(ctx, w, read)
+	if err == nil {
+		err = probeErr
 	}
 	walk := w.walk
 	walk.FinishedAt, walk.Clean = time.Now().UTC(), err == nil
@@ -100,33 +107,45 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	e.noteRefusal(ctx, err)
 	saveErr := e.save(ctx, nil, func(c *call.Checkpoint) {
 		*slot(c) = &walk
-		if walk.Total != nil {
+		if walk.Total != nil && w.window == nil {
 			c.Total = walk.Total
 		}
-		if err != nil {
-			return
+		if read {
+			c.ReadAt, c.Backfill = walk.FinishedAt, nil
+			w.learned(c, window)
 		}
-		if window != "" {
-			c.Learned[learnedWindow] = window
+		if read && err == nil {
+			c.CompletedAt = walk.FinishedAt
 		}
-		w.learned(c)
-		if complete || w.sweep {
-			c.CompletedAt, c.Backfill = walk.FinishedAt, nil
-		}
-		if newest := earlier(walk.Newest, walk.StartedAt); !c.CompletedAt.IsZero() && newest.After(c.Watermark) {
+		if newest := earlier(walk.Newest, walk.StartedAt); (read || err == nil) && !c.ReadAt.IsZero() && newest.After(c.Watermark) {
 			c.Watermark = newest.UTC()
 		}
 	})
 	return errors.Join(err, saveErr, e.revisit(ctx))
 }
 
-// learned keeps what a whole walk showed about the list's order and page size.
-func (w *walker) learned(c *call.Checkpoint) {
+// probe asks whether the vendor obeys its time window, where one may be needed.
+func (e *Engine) probe(ctx context.Context, w *walker, read bool) (string, error) {
+	if order, _ := w.order.order(); !read || !w.sweep || !e.info.Window || order != call.OrderNone {
+		return "", nil
+	}
+	return e.probeWindow(call.WithPurpose(ctx, w.purpose))
+}
+
+// learned keeps what a whole walk showed about the vendor.
+func (w *walker) learned(c *call.Checkpoint, window string) {
+	if order, field := w.order.order(); order != call.OrderUnknown {
+		c.Order, c.OrderField = order, field
+	}
 	if !w.sweep {
 		return
 	}
-	if order, field := w.order.order(); order != call.OrderUnknown {
-		c.Order, c.OrderField = order, field
+	if window != "" {
+		c.Learned[learnedWindow] = window
+	}
+	delete(c.Learned, learnedShortfall)
+	if n := w.shortfall(); n > 0 {
+		c.Learned[learnedShortfall] = strconv.Itoa(n)
 	}
 	c.PageSize = 0
 	if w.walk.Pages > 1 && w.largest > 0 && w.largest < w.e.info.PageSize {
@@ -166,7 +185,7 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 		}
 	}
 	report.Counts = counts
-	report.Complete = err == nil && counts.Open() == 0
+	report.Complete = err == nil && counts.Open() == 0 && e.proved()
 	p := call.Progress{Source: e.src.ID, Phase: "done", Counts: counts, Err: err}
 	if err != nil {
 		p.Phase = "failed"
@@ -175,9 +194,17 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 	return report
 }
 
+// proved reports whether the last walk over the whole list left no doubt.
+func (e *Engine) proved() bool {
+	c := e.Checkpoint()
+	return !c.CompletedAt.IsZero() && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
+}
+
 func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *call.SourceReport) error {
-	e.longWalk.Lock()
-	defer e.longWalk.Unlock()
+	if err := e.longWalk.enter(ctx); err != nil {
+		return err
+	}
+	defer e.longWalk.leave()
 	finish := make(chan struct{})
 	downloads := e.newDownloads(true)
 	g, ctx := errgroup.WithContext(ctx)
@@ -201,7 +228,7 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 	c := e.Checkpoint()
 	var err error
 	var walk *call.Walk
-	if full || c.CompletedAt.IsZero() {
+	if full || c.ReadAt.IsZero() {
 		err = e.fullWalk(ctx)
 		walk = e.Checkpoint().Sweep
 	} else {
@@ -214,6 +241,9 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 	if err != nil {
 		return fmt.Errorf("source %s: %w", e.src.ID, err)
 	}
+	if !e.proved() && e.Checkpoint().Sweep != nil {
+		return fmt.Errorf("source %s: the last walk over the whole list proved nothing: %s", e.src.ID, e.Checkpoint().Sweep.Error)
+	}
 	return nil
 }
 
@@ -224,12 +254,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	never := make(chan struct{})
 	g.Go(func() error { return e.newDownloads(false).run(ctx, never) })
 	g.Go(func() error { return e.pendingLoop(ctx) })
+	g.Go(func() error { return e.lookupLoop(ctx) })
 	return g.Wait()
 }
 
 func (e *Engine) pendingLoop(ctx context.Context) error {
 	for {
-		wait := e.untilDue(ctx)
+		nudge, wait := e.nudged(), e.untilDue(ctx)
 		switch err := e.pending(ctx, false, time.Time{}); {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -240,9 +271,6 @@ func (e *Engine) pendingLoop(ctx context.Context) error {
 				wait = min(time.Hour, max(time.Second, time.Until(budget.Until)))
 			}
 		}
-		e.mu.Lock()
-		nudge := e.nudge
-		e.mu.Unlock()
 		if err := sleepOr(ctx, wait, nudge); err != nil {
 			return err
 		}

@@ -57,50 +57,71 @@ func (w *weather) live() bool {
 	return w.status.Live() && w.now.Before(w.firstSeen.Add(w.horizon))
 }
 
-// settle decides the state of a transcript, summary or recording from the
-// vendor's evidence. A recording's "present" means its address is known.
-func settle(name call.PartName, prev call.Part, ev call.PartEvidence, w *weather) call.Part {
-	if prev.State == call.Stored {
-		return prev
-	}
-	if ev.Evidence == call.EvidencePresent && name != call.PartRecording {
-		return call.Part{State: call.Stored}
-	}
-	if ev.Evidence == call.EvidenceAbsent && !w.live() {
-		return call.Part{State: call.None, Reason: ev.Reason}
-	}
-	promised := ev.Evidence == call.EvidencePromised || ev.Evidence == call.EvidencePresent
+// settle decides the state of a transcript or summary from the vendor's
+// evidence. Only an answer of the vendor can end in a loss: while it cannot be
+// asked, because of the network, the budget or the credentials, a part waits.
+func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 	over := w.base().Add(w.horizon) // the end of all waiting
 	switch {
-	case w.live():
-		return waiting(prev, "in_progress", w, over)
-	case w.failure != nil && w.now.Before(over):
+	case prev.State == call.Stored:
+		return prev
+	case ev.Evidence == call.EvidencePresent:
+		return call.Part{State: call.Stored}
+	case w.failure != nil && !w.live():
 		part := waiting(prev, failureReason(w.failure), w, over)
 		if budget, ok := errors.AsType[*call.BudgetError](w.failure); ok {
 			part.NextTry = budget.Until
 		}
 		return part
-	case w.failure != nil:
-		return lost(prev, failureReason(w.failure))
+	case prev.State == call.Lost && ev.Evidence == call.EvidencePromised:
+		return prev
+	case ev.Evidence == call.EvidencePromised && !w.live() && !w.now.Before(over):
+		return lost(prev, reasonOr(ev.Reason, "gone"))
+	}
+	return expect(prev, ev, w)
+}
+
+// settleRecording decides the state of a recording that is not stored. Its
+// "present" means that its address is known. It is never lost here: only an
+// attempt to fetch it can show that.
+func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
+	switch {
+	case ev.Evidence == call.EvidencePresent && !w.live():
+		if prev.State == call.Pending && prev.Attempts > 0 {
+			return prev // the next attempt has its time
+		}
+		return call.Part{State: call.Pending, Reason: "queued", NextTry: w.now, Deadline: w.now.Add(time.Hour)}
+	case prev.State == call.Lost:
+		return prev
+	case w.failure != nil && !w.live():
+		return waiting(prev, failureReason(w.failure), w, w.base().Add(w.horizon))
+	}
+	return expect(prev, ev, w)
+}
+
+// expect decides between waiting for a part and its proved absence.
+func expect(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
+	over := w.base().Add(w.horizon)
+	promised := ev.Evidence == call.EvidencePromised
+	switch {
+	case w.live():
+		return waiting(prev, "in_progress", w, over)
+	case ev.Evidence == call.EvidenceAbsent:
+		return call.Part{State: call.None, Reason: ev.Reason}
 	case !promised && w.status.Unanswered():
 		return call.Part{State: call.None, Reason: "unanswered"}
 	case !promised && !w.now.Before(w.end.Add(w.horizon)):
 		return call.Part{State: call.None, Reason: "horizon"}
-	case prev.State == call.Lost:
-		return prev
-	case promised && name != call.PartRecording && !w.now.Before(over):
-		return lost(prev, reasonOr(ev.Reason, "gone"))
-	case ev.Evidence == call.EvidencePromised && !w.now.Before(over):
-		return lost(prev, reasonOr(ev.Reason, "gone"))
 	}
 	return waiting(prev, reasonOr(ev.Reason, "not_ready"), w, over)
 }
 
 func waiting(prev call.Part, reason string, w *weather, deadline time.Time) call.Part {
-	return call.Part{
-		State: call.Pending, Reason: reason, Attempts: prev.Attempts,
-		NextTry: nextTry(w.base(), w.now, w.horizon).UTC(), Deadline: deadline.UTC(),
+	next := nextTry(w.base(), w.now, w.horizon).UTC()
+	if deadline.Before(next) {
+		deadline = next // overdue: the next answer decides
 	}
+	return call.Part{State: call.Pending, Reason: reason, Attempts: prev.Attempts, NextTry: next, Deadline: deadline.UTC()}
 }
 
 func lost(prev call.Part, reason string) call.Part {
@@ -134,4 +155,15 @@ func failureReason(err error) string {
 		return "corrupt"
 	}
 	return "error"
+}
+
+// final reports whether a failure says something about the content itself, so
+// that it can be the reason of a loss. The others say that nobody could ask.
+func final(err error) bool {
+	switch {
+	case errors.Is(err, call.ErrTransient), errors.Is(err, call.ErrUnauthorized), errors.Is(err, call.ErrNoSpace):
+		return false
+	}
+	return errors.Is(err, call.ErrNotFound) || errors.Is(err, call.ErrExpired) || errors.Is(err, call.ErrCorrupt) ||
+		errors.Is(err, call.ErrRefused) || errors.Is(err, errNoLink)
 }

@@ -37,7 +37,8 @@ func TestSettle(t *testing.T) {
 		"a call that never ends is given up":      {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.status = call.StatusRinging; w.firstSeen = ago(80 * time.Hour) }), state: call.None, reason: "horizon"},
 		"a failure is no evidence":                {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.failure = call.ErrTransient }), state: call.Pending, reason: "error"},
 		"a spent budget is waited for":            {ev: ev(call.EvidenceUnknown, ""), w: with(recent, func(w *weather) { w.failure = &call.BudgetError{Until: now.Add(time.Hour)} }), state: call.Pending, reason: "budget"},
-		"failing to the end is a loss":            {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.failure = call.ErrTransient; w.firstSeen = ago(80 * time.Hour) }), state: call.Lost, reason: "error"},
+		"failing to the end is no loss":           {ev: ev(call.EvidencePromised, "http_404"), w: with(history, func(w *weather) { w.failure = call.ErrTransient; w.firstSeen = ago(80 * time.Hour) }), state: call.Pending, reason: "error"},
+		"refused credentials lose nothing":        {ev: ev(call.EvidencePromised, "http_404"), w: with(history, func(w *weather) { w.failure = call.ErrUnauthorized; w.firstSeen = ago(80 * time.Hour) }), state: call.Pending, reason: "credentials_refused"},
 		"late content ends a wait":                {prev: call.Part{State: call.Pending, Attempts: 3}, ev: ev(call.EvidencePresent, ""), w: history, state: call.Stored},
 		"late content mends a loss":               {prev: call.Part{State: call.Lost, Reason: "gone"}, ev: ev(call.EvidencePresent, ""), w: history, state: call.Stored},
 		"a loss is not waited for again":          {prev: call.Part{State: call.Lost, Reason: "gone"}, ev: ev(call.EvidencePromised, "http_404"), w: history, state: call.Lost, reason: "gone"},
@@ -45,7 +46,7 @@ func TestSettle(t *testing.T) {
 		"unknown evidence leaves a proved absent": {prev: call.Part{State: call.None, Reason: "horizon"}, ev: ev(call.EvidenceUnknown, ""), w: history, state: call.None, reason: "horizon"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := settle(call.PartTranscript, tc.prev, tc.ev, &tc.w)
+			got := settle(tc.prev, tc.ev, &tc.w)
 			if got.State != tc.state || got.Reason != tc.reason {
 				t.Fatalf("%s (%s), want %s (%s)", got.State, got.Reason, tc.state, tc.reason)
 			}
@@ -108,6 +109,36 @@ func TestOrderWatch(t *testing.T) {
 			}
 			if order, field := o.order(); order != tc.order || field != tc.field {
 				t.Errorf("%s by %q", order, field)
+			}
+		})
+	}
+}
+
+func TestSettleRecording(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	old := weather{now: now, firstSeen: now.Add(-80 * time.Hour), end: now.Add(-81 * time.Hour), status: call.StatusCompleted, horizon: 72 * time.Hour}
+	later := call.Part{State: call.Pending, Reason: "expired", Attempts: 2, NextTry: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
+	for name, tc := range map[string]struct {
+		prev     call.Part
+		evidence call.Evidence
+		failure  error
+		state    call.State
+		reason   string
+	}{
+		"an address is fetched at once":              {evidence: call.EvidencePresent, state: call.Pending, reason: "queued"},
+		"a failed attempt keeps its time":            {prev: later, evidence: call.EvidencePresent, state: call.Pending, reason: "expired"},
+		"an address mends a loss":                    {prev: call.Part{State: call.Lost, Reason: "gone"}, evidence: call.EvidencePresent, state: call.Pending, reason: "queued"},
+		"promised without address is not lost here":  {evidence: call.EvidencePromised, state: call.Pending, reason: "not_ready"},
+		"nothing known after the horizon is absent":  {evidence: call.EvidenceUnknown, state: call.None, reason: "horizon"},
+		"lost stays lost while nothing new is shown": {prev: call.Part{State: call.Lost, Reason: "gone"}, evidence: call.EvidencePromised, state: call.Lost, reason: "gone"},
+		"a failure is no evidence":                   {evidence: call.EvidenceUnknown, failure: call.ErrTransient, state: call.Pending, reason: "error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := old
+			w.failure = tc.failure
+			got := settleRecording(tc.prev, call.PartEvidence{Evidence: tc.evidence}, &w)
+			if got.State != tc.state || got.Reason != tc.reason {
+				t.Errorf("%s (%s), want %s (%s)", got.State, got.Reason, tc.state, tc.reason)
 			}
 		})
 	}

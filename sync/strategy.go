@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"callsyncd/call"
@@ -14,11 +15,13 @@ const (
 	// only known, unchanged calls.
 	headLookback = 10 * time.Minute
 	// learnedWindow remembers whether the vendor obeys its time filter.
-	learnedWindow   = "window"
-	windowObeyed    = "obeyed"
-	windowIgnored   = "ignored"
-	rewalks         = 2 // further walks when the first did not prove completeness
-	probeYearsAhead = 20
+	learnedWindow = "window"
+	// learnedShortfall remembers how many calls the vendor counts but never lists.
+	learnedShortfall = "shortfall"
+	windowObeyed     = "obeyed"
+	windowIgnored    = "ignored"
+	rewalks          = 2 // further walks when the first did not prove completeness
+	probeYearsAhead  = 20
 )
 
 // recent reads what is new or may have changed: everything younger than the
@@ -29,7 +32,12 @@ func (e *Engine) recent(ctx context.Context, phase string, purpose call.Purpose,
 	w.size = e.pageSize()
 	switch {
 	case c.Order == call.OrderOldestFirst && c.Total != nil && (e.info.Paging == call.PagingPage || e.info.Paging == call.PagingOffset):
-		return w, e.recentFromEnd(ctx, w, *c.Total)
+		err := e.recentFromEnd(ctx, w, *c.Total)
+		if err != nil || !w.walk.Newest.Before(c.Watermark) {
+			return w, err
+		}
+		// The newest calls are not where they used to be: the order has changed.
+		w = e.newWalker(phase, purpose, time.Time{})
 	case c.Order == call.OrderNone && c.Learned[learnedWindow] == windowObeyed:
 		w.window = &call.Window{From: cutoff.Add(-e.info.WindowOverlap)}
 	}
@@ -99,24 +107,28 @@ func (e *Engine) sweep(ctx context.Context) (*walker, error) {
 	resumed := false
 	if b := e.Checkpoint().Backfill; b != nil && b.Pages > 0 {
 		w := e.resume(b)
-		if err := w.run(ctx); err != nil && !restartable(err) {
+		if err := w.run(ctx); err != nil && !restartable(ctx, err) {
 			return w, err
 		}
 		resumed = true
 	}
+	short := e.Checkpoint().Learned[learnedShortfall]
 	for try := 0; ; try++ {
 		w := e.newWalker("sweep", call.PurposeSweep, time.Time{})
 		w.sweep = true
-		if !resumed && e.Checkpoint().Watermark.IsZero() {
+		if !resumed && e.Checkpoint().ReadAt.IsZero() {
 			w.keep = keepBackfill
 		}
 		err := w.run(ctx)
 		if err == nil {
 			err = w.verdict()
 		}
-		if err == nil || try == rewalks || !worthAnother(err) {
+		// The same shortfall again is a vendor that miscounts, not a walk gone wrong.
+		same := w.shortfall() > 0 && short == strconv.Itoa(w.shortfall())
+		if err == nil || same || try == rewalks || !isSuspicion(err) && !passing(err) {
 			return w, err
 		}
+		short = strconv.Itoa(w.shortfall())
 		e.log.Warn("walk repeated", "err", err)
 	}
 }
@@ -134,15 +146,15 @@ func (e *Engine) resume(b *call.Walk) *walker {
 	return w
 }
 
-// restartable reports whether a failed resumption says only that its position
-// is no good any more.
-func restartable(err error) bool {
-	return errors.Is(err, call.ErrNotFound) || isSuspicion(err)
+// restartable reports whether a failed resumption may mean that its position is
+// no good any more, so that the walk must begin anew.
+func restartable(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && !errors.Is(err, call.ErrTransient) && !errors.Is(err, call.ErrUnauthorized)
 }
 
-// worthAnother reports whether walking again may give proof.
-func worthAnother(err error) bool {
-	return isSuspicion(err) || errors.Is(err, call.ErrTransient) && !errors.As(err, new(*call.BudgetError))
+// passing reports trouble that may be over at once.
+func passing(err error) bool {
+	return errors.Is(err, call.ErrTransient) && !errors.As(err, new(*call.BudgetError))
 }
 
 func isSuspicion(err error) bool { return errors.As(err, new(*suspicion)) }
@@ -150,6 +162,9 @@ func isSuspicion(err error) bool { return errors.As(err, new(*suspicion)) }
 func keepBackfill(c *call.Checkpoint, w *walker) {
 	walk := w.walk
 	walk.Position = w.position
+	if order, field := w.order.order(); field == fieldCreated {
+		walk.Order = order
+	}
 	c.Backfill = &walk
 }
 

@@ -30,6 +30,7 @@ type walker struct {
 	// keep is called inside the transaction of each page to move the position; may be nil.
 	keep func(*call.Checkpoint, *walker)
 
+	saved    time.Time // when the walk last saved something
 	walk     call.Walk
 	position call.Position
 	seen     map[call.ID]struct{}
@@ -42,13 +43,13 @@ type walker struct {
 	quiet    bool // the last page held only known, unchanged calls older than the cutoff
 	largest  int  // rows on the largest page
 	skipped  int  // calls older than since
-	faults   int  // calls whose documents could not all be read
+	unusable int  // rows without an id
 }
 
 func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
 	return &walker{
 		e: e, purpose: purpose, phase: phase, cutoff: cutoff, size: e.info.PageSize,
-		walk: call.Walk{StartedAt: time.Now().UTC()}, position: e.firstPosition(),
+		saved: time.Now(), walk: call.Walk{StartedAt: time.Now().UTC()}, position: e.firstPosition(),
 		seen: make(map[call.ID]struct{}), cursors: make(map[string]bool),
 	}
 }
@@ -101,16 +102,12 @@ func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error
 		return false, err
 	}
 	fresh := w.count(page)
-	release, err := w.e.claim(ctx, page.Items)
+	work, release, err := w.e.process(ctx, page)
 	if err != nil {
 		return false, err
 	}
-	defer release() // after the commit, so that nobody else sees a call half done
-	work, err := w.e.process(ctx, page)
-	if err != nil {
-		return false, err
-	}
-	next, more := w.next(page)
+	defer release()
+	next, more := w.next(page, fresh)
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
@@ -151,6 +148,7 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 // count keeps the books of the walk and returns how many calls were not seen before in it.
 func (w *walker) count(page call.Page) (fresh int) {
 	w.walk.Pages++
+	w.unusable += page.Unusable
 	w.largest = max(w.largest, len(page.Items))
 	for _, it := range page.Items {
 		if it.CreatedAt.After(w.walk.Newest) {
@@ -174,7 +172,7 @@ func (w *walker) count(page call.Page) (fresh int) {
 }
 
 // next says where the following page is and whether there should be one.
-func (w *walker) next(page call.Page) (call.Position, bool) {
+func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	n := len(page.Items)
 	full := n > 0 && n >= w.effectiveSize(page)
 	switch w.e.info.Paging {
@@ -191,8 +189,8 @@ func (w *walker) next(page call.Page) (call.Position, bool) {
 		position.Offset += n
 	}
 	switch complete := w.partial || page.Total == nil || len(w.seen) >= *page.Total; {
-	case n == 0:
-		return position, false
+	case n == 0 || fresh == 0 && complete && page.Total != nil:
+		return position, false // nothing, or the last page over again
 	case page.More != nil && (*page.More || complete):
 		return position, *page.More
 	case page.Total == nil && page.More == nil:
@@ -218,37 +216,53 @@ func (w *walker) effectiveSize(page call.Page) int {
 // page was known and unchanged, and all that follows is older than the cutoff.
 func (w *walker) reachedKnown(page call.Page, work *pageWork) bool {
 	order, field := w.order.order()
-	w.quiet = work.touched == 0 && olderThan(page, w.cutoff, field)
-	if order != call.OrderNewestFirst {
+	oldest, newest := span(page, field)
+	w.quiet = work.touched == 0 && !oldest.IsZero() && oldest.Before(w.cutoff)
+	c := w.e.Checkpoint()
+	if order != call.OrderNewestFirst || c.Order == call.OrderNone {
 		return false
 	}
-	return !w.sweep && w.quiet || !w.e.src.Since.IsZero() && field == fieldCreated && olderThan(page, w.e.src.Since, field)
+	// History that is not wanted ends a walk only where the order of the whole
+	// list is known; a page may be in order by chance.
+	since := w.e.src.Since
+	proved := c.Order == call.OrderNewestFirst || w.e.info.Order == call.OrderNewestFirst
+	return !w.sweep && w.quiet ||
+		proved && field == fieldCreated && !since.IsZero() && !newest.IsZero() && newest.Before(since)
 }
 
-// olderThan reports whether every call of a page is older than the limit.
-func olderThan(page call.Page, limit time.Time, field string) bool {
-	for _, it := range page.Items {
+// span is the oldest and newest time on a page; zero when a row has none.
+func span(page call.Page, field string) (oldest, newest time.Time) {
+	for i, it := range page.Items {
 		at := it.CreatedAt
 		if field == fieldUpdated {
 			at = it.UpdatedAt
 		}
-		if at.IsZero() || !at.Before(limit) {
-			return false
+		if at.IsZero() {
+			return time.Time{}, time.Time{}
+		}
+		if i == 0 || at.Before(oldest) {
+			oldest = at
+		}
+		if at.After(newest) {
+			newest = at
 		}
 	}
-	return len(page.Items) > 0
+	return oldest, newest
 }
+
+// saveEvery is how often a walk without news saves the request budget.
+const saveEvery = 30 * time.Second
 
 // commit stores a page with the walk's progress in one transaction. A page
 // without news writes nothing.
 func (w *walker) commit(ctx context.Context, work *pageWork) error {
 	w.walk.New += work.fresh
 	w.walk.Edits += work.edited
-	w.faults += work.faults
 	w.skipped += work.skipped
-	if len(work.writes) == 0 && w.keep == nil {
+	if len(work.writes) == 0 && w.keep == nil && time.Since(w.saved) < saveEvery {
 		return nil
 	}
+	w.saved = time.Now()
 	return w.e.save(ctx, work.writes, func(c *call.Checkpoint) {
 		if w.keep != nil {
 			w.keep(c, w)
@@ -256,15 +270,25 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 	})
 }
 
-// verdict says whether a walk over the whole list proved completeness.
+// verdict says whether a walk over the whole list proved completeness. Calls
+// whose documents could not all be read do not count against it: they are
+// stored, and pending where everybody can see it.
 func (w *walker) verdict() error {
 	switch {
-	case w.faults > 0:
-		return fmt.Errorf("%d calls could not be read completely and are asked for again: %w", w.faults, call.ErrTransient)
+	case w.unusable > 0:
+		return suspect("%d rows of the vendor's list have no id and could not be stored", w.unusable)
 	case w.dropped:
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
-	case w.ended && w.walk.Total != nil && len(w.seen) < *w.walk.Total:
+	case w.shortfall() > 0:
 		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
 	}
 	return nil
+}
+
+// shortfall is how many calls the vendor counts beyond those it listed.
+func (w *walker) shortfall() int {
+	if !w.ended || w.walk.Total == nil {
+		return 0
+	}
+	return max(0, *w.walk.Total-len(w.seen))
 }
