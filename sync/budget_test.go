@@ -255,3 +255,36 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// The limit of a request begins when it is sent, not when it starts to wait
+// for its budget.
+func TestTransportBoundsTheRequestOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left []time.Duration
+		slow := roundTrip(func(r *http.Request) (*http.Response, error) {
+			deadline, _ := r.Context().Deadline()
+			left = append(left, time.Until(deadline))
+			if len(left) < 3 {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		rt := NewBudget("crm", limits(1, 90*time.Second), 2*time.Minute).Transport(slow)
+		var err error
+		for range 3 {
+			var resp *http.Response
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+			if resp, err = rt.RoundTrip(req); err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || left[1] != requestLimit {
+			t.Errorf("%v, time left %v", err, left)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -159,6 +159,9 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		}
 	}
 	w := &weather{now: now, firstSeen: c.FirstSeenAt, end: c.End(), horizon: e.src.Horizon, failure: failure}
+	if failure != nil && final(failure) && !now.Before(w.base().Add(w.horizon)) {
+		w.failure = nil // the vendor has given its answer long enough: what is here is all there is
+	}
 	if c.Status != nil {
 		w.status = *c.Status
 	}

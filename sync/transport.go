@@ -1,6 +1,7 @@
 package callsync
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 const (
 	minRetryAfter = time.Second
 	maxRetryAfter = time.Hour
+	// requestLimit bounds one request from its first byte out to its last byte in.
+	requestLimit = time.Minute
 	// tooManyTries bounds how often one request is repeated after 429.
 	tooManyTries = 6
 )
@@ -35,18 +38,23 @@ func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		if err := t.budget.Take(req.Context()); err != nil {
 			return nil, err
 		}
-		again := req.Clone(req.Context())
+		// The limit begins here: waiting for the budget is not the vendor's slowness.
+		ctx, cancel := context.WithTimeout(req.Context(), requestLimit)
+		again := req.Clone(ctx)
 		if req.GetBody != nil {
 			body, err := req.GetBody()
 			if err != nil {
+				cancel()
 				return nil, err
 			}
 			again.Body = body
 		}
 		resp, err := t.base.RoundTrip(again)
 		if err != nil {
+			cancel()
 			return nil, err
 		}
+		resp.Body = &limitedBody{resp.Body, cancel}
 		now := time.Now()
 		if resp.StatusCode != http.StatusTooManyRequests {
 			if until, ok := rateLimitReset(resp.Header, now); ok {
@@ -66,6 +74,17 @@ func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 			return nil, &call.BudgetError{Source: t.budget.source, Until: until, Why: "the vendor keeps answering 429"}
 		}
 	}
+}
+
+// limitedBody ends its request's time limit when it is closed.
+type limitedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *limitedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // RetryAfter reads a Retry-After header: seconds or an HTTP date, clamped to

@@ -396,7 +396,7 @@ func TestGenerationsInOneList(t *testing.T) {
 		"smartalex": {`{"data": [
 			{"id": "old", "status": "completed", "duration": 245, "cost": 0.45, "created_at": "2026-01-15T14:30:00Z"},
 			{"id": "new", "call_status": "no_answer", "duration_seconds": "12", "cost": "0.10", "start_timestamp": "2026-01-15T15:00:00Z"}]}`,
-			[]facts{{call.StatusCompleted, 245, "14:30", false, 0.45}, {call.StatusNoAnswer, 12, "15:00", true, 0.10}}},
+			[]facts{{call.StatusCompleted, 245, "14:30", true, 0.45}, {call.StatusNoAnswer, 12, "15:00", true, 0.10}}},
 		"callcamp": {`{"calls": [
 			{"uuid": "old", "status": "completed", "duration": 145, "cost": 0.45, "transcript": [], "createdAt": "2026-01-15T14:30:00Z"},
 			{"uuid": "new", "status": "busy", "callDurationSeconds": 3, "price": 0.2, "callStartTime": "2026-01-15T15:00:00Z", "createdAt": "2026-01-15T14:59:00Z"}]}`,

@@ -197,7 +197,7 @@ func (p *Provider) reread(ctx context.Context, name string, docs call.Documents)
 	}
 	r, err := p.ask(ctx, op, out, nil)
 	if err != nil {
-		return "", doc, err
+		return "", doc, oneCallOnly(err)
 	}
 	if err := p.checkContent(ctx, op, r, item.Unwrap, id, identified); err != nil {
 		return "", doc, err

@@ -44,7 +44,9 @@ func (p *Provider) List(ctx context.Context, req call.ListRequest) (call.Page, e
 	for i, row := range rows {
 		item, err := p.item(ctx, row)
 		if err != nil {
-			return call.Page{}, p.corrupt(op, fmt.Sprintf("call %d of the page: %v", i+1, err))
+			p.log.Warn("unusable row in the list", "row", i+1, "why", err.Error())
+			page.Unusable++
+			continue
 		}
 		page.Items = append(page.Items, item)
 	}

@@ -15,9 +15,6 @@ import (
 	"callsyncd/call"
 )
 
-// requestTimeout bounds one HTTP request with its answer.
-const requestTimeout = 60 * time.Second
-
 // Options bind a description to one account.
 type Options struct {
 	Source call.SourceID

@@ -163,8 +163,6 @@ func (p *Provider) ask(ctx context.Context, op string, out outgoing, meaningful 
 
 // attempt sends a request once. again says whether trying again may help.
 func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(int, any) bool) (r reply, failure *Error, again bool) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, out.method, out.url, bytes.NewReader(out.body))
 	if err != nil {
 		return reply{}, &Error{Err: fmt.Errorf("%w: not a usable address", call.ErrRefused)}, false

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -167,7 +169,7 @@ func (p *Provider) Fetch(ctx context.Context, name string, docs call.Documents) 
 	}
 	r, err := p.ask(ctx, op, out, func(status int, body any) bool { return p.absence(ctx, st, status, body) != "" })
 	if err != nil {
-		return call.Document{}, err
+		return call.Document{}, oneCallOnly(err)
 	}
 	doc := call.Document{Body: r.raw, Status: r.status, FetchedAt: r.fetchedAt}
 	if r.status != 0 {
@@ -181,6 +183,15 @@ func (p *Provider) Fetch(ctx context.Context, name string, docs call.Documents) 
 		return call.Document{}, err
 	}
 	return doc, nil
+}
+
+// oneCallOnly keeps a 403 about one call from being taken for refused
+// credentials, which would stop the whole source.
+func oneCallOnly(err error) error {
+	if failure, ok := errors.AsType[*Error](err); ok && failure.Status == http.StatusForbidden {
+		failure.Err = errNotAccepted
+	}
+	return err
 }
 
 // need is what an answer must be to be accepted.
