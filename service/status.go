@@ -88,8 +88,8 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	case now.Sub(c.CompletedAt) > 2*interval+time.Hour:
 		add("the last complete walk is from %s; run `callsyncd sync --full`", c.CompletedAt.Format(time.RFC3339))
 	}
-	if w := latest(c); w != nil && !w.Clean {
-		add("the last walk was not clean: %s", w.Error)
+	for _, text := range unclean(c) {
+		add("%s", text)
 	}
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
@@ -105,13 +105,22 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	return problems
 }
 
-// latest is the walk that ended last.
-func latest(c *call.Checkpoint) *call.Walk {
-	var last *call.Walk
-	for _, w := range []*call.Walk{c.Head, c.Trailing, c.Sweep} {
-		if w != nil && (last == nil || w.FinishedAt.After(last.FinishedAt)) {
-			last = w
+// unclean tells of the walks that ended with a doubt which no later clean walk
+// of the same or a wider kind has lifted.
+func unclean(c *call.Checkpoint) (texts []string) {
+	walks := []struct {
+		name string
+		*call.Walk
+	}{{"sweep", c.Sweep}, {"trailing walk", c.Trailing}, {"head walk", c.Head}} // widest first
+	lifted := c.CompletedAt
+	for _, w := range walks {
+		switch {
+		case w.Walk == nil:
+		case w.Clean && w.FinishedAt.After(lifted):
+			lifted = w.FinishedAt
+		case !w.Clean && w.FinishedAt.After(lifted):
+			texts = append(texts, fmt.Sprintf("the last %s was not clean: %s", w.name, w.Error))
 		}
 	}
-	return last
+	return texts
 }

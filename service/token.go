@@ -24,16 +24,27 @@ func loadToken(dir string) (call.Secret, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return token, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	token = call.Secret(rand.Text() + rand.Text())
+	if err := writeToken(path, token); err != nil {
 		return "", fmt.Errorf("create API token: %w", err)
 	}
-	token = call.Secret(rand.Text() + rand.Text())
-	_, err = f.WriteString(token.Reveal() + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", fmt.Errorf("create API token: %w", errors.Join(err, os.Remove(path)))
-	}
 	return token, nil
+}
+
+// writeToken makes the file whole or not at all.
+func writeToken(path string, token call.Secret) error {
+	f, err := os.CreateTemp(filepath.Dir(path), tokenFile+".*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(token.Reveal() + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 func readToken(path string) (call.Secret, error) {

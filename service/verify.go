@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"callsyncd/call"
@@ -91,12 +93,27 @@ func (v *verifier) recordings(ctx context.Context) error {
 // strays finds files nobody accounts for: left by a crash between the rename
 // of a file and its entry in the database, or put there by somebody.
 func (v *verifier) strays(ctx context.Context) error {
-	return v.a.media.Files(ctx, func(file string, size int64) error {
+	unknown := make(map[string]int64)
+	err := v.a.media.Files(ctx, func(file string, size int64) error {
 		if _, ok := v.files[file]; !ok {
-			v.problem("stray_file", nil, file, "the archive does not know this file of %d bytes", size)
+			unknown[file] = size
 		}
 		return nil
 	})
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	// Recordings may have been stored while we looked.
+	err = v.a.store.Each(ctx, "", func(r call.Record) error {
+		if rec := r.Call.Recording; rec != nil && rec.File != nil {
+			delete(unknown, *rec.File)
+		}
+		return nil
+	})
+	for _, file := range slices.Sorted(maps.Keys(unknown)) {
+		v.problem("stray_file", nil, file, "the archive does not know this file of %d bytes", unknown[file])
+	}
+	return err
 }
 
 func (v *verifier) index(ctx context.Context) error {
