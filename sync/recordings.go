@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"sync"
 	"time"
@@ -308,13 +309,30 @@ func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Recor
 	case <-ctx.Done():
 		return call.Recording{}, context.Cause(ctx)
 	}
-	defer func() { <-e.slots }()
+	// The slot is for the transfer; while the disk makes the file durable,
+	// the next transfer may begin.
+	leave := sync.OnceFunc(func() { <-e.slots })
+	defer leave()
 	body, expect, err := e.down.Get(ctx, link.URL)
 	if err != nil {
 		return call.Recording{}, err
 	}
 	defer func() { _ = body.Close() }()
-	return e.media.Put(ctx, key, record.Call.Time(), body, expect)
+	return e.media.Put(ctx, key, record.Call.Time(), &untilEnd{body, leave}, expect)
+}
+
+// untilEnd calls then once nothing more is to be read.
+type untilEnd struct {
+	io.Reader
+	then func()
+}
+
+func (r *untilEnd) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil {
+		r.then()
+	}
+	return n, err
 }
 
 // keepRecording stores the fact that the file is safely on disk.
