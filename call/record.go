@@ -71,6 +71,9 @@ type Write struct {
 	// Kind is the change-feed entry to append; empty for bookkeeping that no
 	// reader can see, such as another attempt.
 	Kind ChangeKind
+	// Events are further entries for the call's history; the store adds what
+	// it can see itself, and the time.
+	Events []Event
 }
 
 // ChangeKind says what happened to a call.

@@ -143,7 +143,8 @@ func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, r
 	if err != nil {
 		return err
 	}
-	if err := w.call(r, nil, call.ChangePart, &counts); err != nil {
+	accepted := call.Event{Kind: call.EventAcknowledged, Note: reason, Parts: []call.PartEvent{{Part: name, State: part.State, Reason: part.Reason, Attempts: part.Attempts}}}
+	if err := w.call(&call.Write{Record: r, Kind: call.ChangePart, Events: []call.Event{accepted}}, &counts); err != nil {
 		return err
 	}
 	return w.counts(key.Source, counts)

@@ -181,7 +181,7 @@ func (w *writer) batch(b *call.Batch) error {
 		if source := write.Record.Call.Key.Source; source != b.Source {
 			return fmt.Errorf("call %.64q belongs to source %q", write.Record.Call.Key.ID, source)
 		}
-		if err := w.call(write.Record, write.Documents, write.Kind, &counts); err != nil {
+		if err := w.call(write, &counts); err != nil {
 			return fmt.Errorf("call %.64q: %w", write.Record.Call.Key.ID, err)
 		}
 	}
@@ -207,7 +207,8 @@ func (w *writer) batch(b *call.Batch) error {
 
 // call is the only way call content gets into the file. It keeps counters,
 // queues, gaps and the time index in step with the record.
-func (w *writer) call(r call.Record, docs call.Documents, kind call.ChangeKind, counts *call.Counts) error {
+func (w *writer) call(write *call.Write, counts *call.Counts) error {
+	r, docs := write.Record, write.Documents
 	c := &r.Call
 	c.Source, c.ID = c.Key.Source, c.Key.ID
 	key, err := callKey(c.Key)
@@ -255,10 +256,14 @@ func (w *writer) call(r call.Record, docs call.Documents, kind call.ChangeKind, 
 			return err
 		}
 	}
-	if kind == "" {
-		return nil
+	events := write.Events
+	if e, changed := partsEvent(&old, &r); changed && !isNew {
+		events = append(slices.Clip(events), e)
 	}
-	return w.change(key, kind)
+	if err := w.remember(key, events...); err != nil || write.Kind == "" {
+		return err
+	}
+	return w.change(key, write.Kind)
 }
 
 // keepAcknowledged carries acknowledgements over to a write that was made from

@@ -25,6 +25,7 @@ var (
 	bucketCheckpoints = []byte("checkpoints") // source -> checkpoint
 	bucketBudgets     = []byte("budgets")     // source -> what the engine wrote
 	bucketLookups     = []byte("lookups")     // source, zero byte, name -> packed table
+	bucketHistory     = []byte("history")     // call key, number -> event
 )
 
 // The names in the meta bucket.
@@ -38,7 +39,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets}
+var migrations = []migration{createBuckets, createHistory}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,

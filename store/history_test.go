@@ -1,0 +1,63 @@
+package store
+
+import (
+	"errors"
+	"testing"
+
+	"callsyncd/call"
+)
+
+func TestHistoryTellsTheLifeOfACall(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, tempDir(t))
+	key := call.Key{Source: "crm", ID: "1"}
+	save := func(w call.Write) {
+		t.Helper()
+		if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := write(record("crm", "1", 1))
+	first.Record.Parts.Recording = call.Part{State: call.Pending, Reason: "queued"}
+	save(first)
+	failed := first
+	failed.Documents, failed.Events = nil, []call.Event{{Kind: call.EventLinkRenewed}}
+	failed.Record.Parts.Recording = call.Part{State: call.Pending, Reason: "expired", Attempts: 1}
+	save(failed)
+	lost := failed
+	lost.Events = nil
+	lost.Record.Parts.Recording = call.Part{State: call.Lost, Reason: "expired", Attempts: 2}
+	save(lost)
+	save(lost) // nothing new, nothing to tell
+	if err := s.Acknowledge(t.Context(), key, call.PartRecording, "the customer agreed"); err != nil {
+		t.Fatal(err)
+	}
+	other := write(record("crm", "10", 1)) // a key that begins like the first
+	save(other)
+	events, err := s.History(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []call.EventKind
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+		if e.At.IsZero() {
+			t.Errorf("%s has no time", e.Kind)
+		}
+	}
+	want := []call.EventKind{call.EventListed, call.EventLinkRenewed, call.EventParts, call.EventParts, call.EventAcknowledged}
+	if len(kinds) != len(want) {
+		t.Fatalf("events %v, want %v", kinds, want)
+	}
+	for i := range want {
+		if kinds[i] != want[i] {
+			t.Fatalf("events %v, want %v", kinds, want)
+		}
+	}
+	if p := events[3].Parts[0]; p.State != call.Lost || p.Attempts != 2 || events[4].Note != "the customer agreed" || events[0].Version != 1 {
+		t.Errorf("%+v", events)
+	}
+	if _, err := s.History(t.Context(), call.Key{Source: "crm", ID: "2"}); !errors.Is(err, call.ErrNotFound) {
+		t.Errorf("unknown call: %v", err)
+	}
+}
