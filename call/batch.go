@@ -13,6 +13,8 @@ type Batch struct {
 	// Checkpoint and Budget replace the stored ones; nil leaves them alone.
 	Checkpoint *Checkpoint
 	Budget     json.RawMessage
+	// Statement is added to the source's statements.
+	Statement *Statement
 }
 
 // Due is a pending part whose time has come.

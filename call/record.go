@@ -35,6 +35,8 @@ type Record struct {
 	Fingerprints map[string]string `json:"fingerprints"`
 	// TranscriptFrom names the document the transcript was taken from.
 	TranscriptFrom string `json:"transcript_from,omitempty"`
+	// MissedSweeps counts the complete walks in a row that did not list the call.
+	MissedSweeps int `json:"missed_sweeps,omitempty"`
 }
 
 // Mirror copies the part states into the reader's view of the call.

@@ -47,12 +47,13 @@ func (d *dialogue) label(first, last int) label {
 		nearest++ // a card as near wins
 	}
 	reach = 0
+	end := d.pieces[d.pieceOf(last)].endToken
 	for k := last + 1; k < len(d.tokens); k++ {
 		t := &d.tokens[k]
 		if !try(t, t.word-d.tokens[last].word, cardAfter, reach) {
 			break
 		}
-		switch linked := t.kind&kindLink != 0 && t.gap&^gapSpace&^gapComma == 0 && t.start > 0; {
+		switch linked := k < end && t.kind&kindLink != 0 && t.gap&(gapHard|gapDot) == 0; {
 		case linked && k == last+1:
 			reach = otherAfter
 		case !linked:
@@ -66,8 +67,7 @@ func (d *dialogue) label(first, last int) label {
 type fit uint8
 
 const (
-	cut   fit = iota // an end is inside a block
-	part             // equal groups go on beyond an end
+	part  fit = iota // equal groups go on beyond an end
 	whole            // it ends where the grouping changes
 	alone            // it ends where the run or a turn ends
 )

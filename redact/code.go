@@ -36,8 +36,15 @@ func (d *dialogue) codes(chains [][]int, readings []reading) {
 	numbers := found.numbers
 	slices.SortFunc(numbers, func(a, b number) int { return a.first - b.first })
 	for _, name := range names {
-		before := d.codeBefore(name, numbers)
-		d.codeAfter(name, numbers, before)
+		before, words := d.codeBefore(name, numbers)
+		after := d.codeAfter(name, numbers, before != nothing)
+		if before >= 0 && (words || after == nothing) {
+			d.hideNumber(numbers[before])
+		}
+		if after >= 0 {
+			d.hideNumber(numbers[after])
+			d.codeAgain(numbers[after], numbers[after+1:])
+		}
 	}
 }
 
@@ -193,24 +200,31 @@ func (d *dialogue) slashed(i int) bool {
 	return s.kind&t.kind&kindBlock != 0 && t.start-s.end == 1
 }
 
-// codeBefore hides the number that is linked to the name after it, and reports
-// whether there is or was one.
-func (d *dialogue) codeBefore(name named, numbers []number) bool {
-	k := name.first - 1
-	for k >= 0 && d.linked(k, k+1) && d.tokens[name.first].word-d.tokens[k].word <= codeBefore {
+// Answers of codeBefore and codeAfter that are no index into the numbers.
+const (
+	nothing = -1
+	already = -2 // it is hidden already
+)
+
+// codeBefore finds the number that is linked to the name after it, and reports
+// whether by words.
+func (d *dialogue) codeBefore(name named, numbers []number) (found int, words bool) {
+	for k := name.first - 1; k >= 0 && d.linked(k, k+1) && d.tokens[name.first].word-d.tokens[k].word <= codeBefore; k-- {
 		if d.tokens[k].kind&kindMasked != 0 {
-			return true
+			return already, words
 		}
-		if i, ok := slices.BinarySearchFunc(numbers, k, func(n number, k int) int { return n.last - k }); ok {
-			d.hideNumber(numbers[i])
-			return true
+		i, ok := slices.BinarySearchFunc(numbers, k, func(n number, k int) int { return n.last - k })
+		switch {
+		case ok && d.called(numbers[i].first, -1):
+			return nothing, false
+		case ok:
+			return i, words
+		case d.tokens[k].kind&kindLink == 0:
+			return nothing, false
 		}
-		if d.tokens[k].kind&kindLink == 0 {
-			return false
-		}
-		k--
+		words = true
 	}
-	return false
+	return nothing, false
 }
 
 // linked reports whether only spaces and light punctuation lie between tokens
@@ -219,30 +233,29 @@ func (d *dialogue) linked(a, b int) bool {
 	return d.pieceOf(a) == d.pieceOf(b) && d.tokens[b].gap&gapHard == 0
 }
 
-// codeAfter hides the first number after the name, with its repetitions and
-// corrections. When the code came before, the number must be linked to the name.
-func (d *dialogue) codeAfter(name named, numbers []number, before bool) {
+// codeAfter finds the first number after the name, linked to it or anywhere
+// within reach.
+func (d *dialogue) codeAfter(name named, numbers []number, linked bool) int {
 	for k := name.last + 1; k < len(d.tokens) && d.tokens[k].word-d.tokens[name.last].word <= codeAfter; k++ {
 		if d.tokens[k].kind&kindMasked != 0 {
-			return
+			return already
 		}
-		if before && (d.tokens[k].gap&gapHard != 0 || d.tokens[k].kind&(kindLink|kindDigit) == 0) {
-			return
+		if linked && (d.tokens[k].gap&gapHard != 0 || d.tokens[k].kind&(kindLink|kindDigit) == 0) {
+			return nothing
 		}
 		i, ok := slices.BinarySearchFunc(numbers, k, func(n number, k int) int { return n.first - k })
 		if ok && !d.called(k, name.last) {
-			d.hideNumber(numbers[i])
-			d.codeAgain(numbers[i], numbers[i+1:])
-			return
+			return i
 		}
 	}
+	return nothing
 }
 
-// called reports whether the number at token k is called something else,
-// after the code was named by token name.
-func (d *dialogue) called(k, name int) bool {
+// called reports whether words between token after and the number at token k
+// call it something else.
+func (d *dialogue) called(k, after int) bool {
 	p := d.pieceOf(k)
-	for j := k - 1; j > name && d.tokens[k].word-d.tokens[j].word <= 5; j-- {
+	for j := k - 1; j > after && d.tokens[k].word-d.tokens[j].word <= 5; j-- {
 		switch t := &d.tokens[j]; {
 		case t.kind&kindDigit != 0 && t.kind&kindFiller == 0:
 			return false // what is before belongs to that number

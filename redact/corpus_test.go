@@ -228,7 +228,7 @@ func (c corpus) dialogue(card bool) (turns []call.Turn, planted string) {
 
 func TestPlantedCards(t *testing.T) {
 	c := corpus{rand.New(rand.NewPCG(1, 2))}
-	const planted = 20000
+	const planted = 4000
 	left := 0
 	for range planted {
 		turns, card := c.dialogue(true)
@@ -276,7 +276,7 @@ func digitsOf(s string) string {
 
 func TestOtherNumbersStay(t *testing.T) {
 	c := corpus{rand.New(rand.NewPCG(3, 4))}
-	const calls = 20000
+	const calls = 5000
 	numbers, accidents, wrong := 0, 0, 0
 	for range calls {
 		turns, _ := c.dialogue(false)
@@ -308,7 +308,7 @@ func lookalike(block string) bool {
 
 func TestPlantedCodes(t *testing.T) {
 	c := corpus{rand.New(rand.NewPCG(5, 6))}
-	const planted = 5000
+	const planted = 2000
 	left := 0
 	for range planted {
 		code := c.random(3 + c.IntN(2))
@@ -369,7 +369,7 @@ func TestProperties(t *testing.T) {
 	c := corpus{rand.New(rand.NewPCG(7, 8))}
 	pieces := []string{"4111", "1111", "4111111111111111", "card", "order", "cvv", "security code", "the", "for", "to", "one",
 		"double", "four", "hundred", "next", "digits", "on the back", ",", ".", "\n", "-", "•", "••••", "okay", "555-0123", "+", "$", "x"}
-	for range 20000 {
+	for range 5000 {
 		var b strings.Builder
 		for range c.IntN(40) {
 			b.WriteString(c.pick(pieces...) + c.pick(" ", " ", ""))
@@ -415,5 +415,24 @@ func BenchmarkText(b *testing.B) {
 				Text(text)
 			}
 		})
+	}
+}
+
+// A call of about 100 turns with numbers in every second one.
+func BenchmarkTurns(b *testing.B) {
+	c := corpus{rand.New(rand.NewPCG(11, 12))}
+	var turns []call.Turn
+	size := 0
+	for len(turns) < 100 {
+		more, _ := c.dialogue(false)
+		for _, t := range more {
+			size += len(t.Text)
+		}
+		turns = append(turns, more...)
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		Turns(turns)
 	}
 }

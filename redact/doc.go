@@ -32,7 +32,9 @@
 // grouped, or cut out of a longer row of equal groups, and a possible number that
 // stands alone are hidden unless the nearest label says they are something
 // else. Everything weaker is hidden only where the nearest label speaks of
-// cards. Shorter and longer numbers, and those that fail Luhn, stay.
+// cards: an unlikely number must then still stand alone in plain groups, and a
+// certain one may even be part of a longer block, as when a transcript runs
+// number and expiry date together. Shorter and longer numbers, and those that fail Luhn, stay.
 //
 // # Security codes
 //

@@ -106,7 +106,7 @@ func examine(texts []string, speakers []int) []span {
 	for _, text := range texts {
 		size += len(text)
 	}
-	const perToken = 20 // bytes of text, in a talk with few numbers
+	const perToken = 16 // bytes of text, at most, in most talks
 	d := dialogue{pieces: make([]piece, 0, len(texts)), tokens: make([]token, 0, size/perToken)}
 	for i, text := range texts {
 		d.scan(text, speakers[i])
@@ -131,23 +131,23 @@ func examine(texts []string, speakers []int) []span {
 	return d.hidden
 }
 
-// worthwhile reports whether there are enough digits for a security code.
+// worthwhile reports whether there are enough digits for a security code, and
+// makes room for the atoms.
 func (d *dialogue) worthwhile() bool {
-	n := int32(0)
+	words, digits := 0, int32(0)
 	for i := range d.tokens {
-		switch t := &d.tokens[i]; {
-		case t.kind&kindBlock != 0:
-			n += t.n
-		case t.kind&kindRepeat != 0:
-			n += 2
-		case t.kind&(kindSpoken|kindPlural) != 0:
-			n++
+		t := &d.tokens[i]
+		if t.kind&(kindDigit|kindPlural) == 0 {
+			continue
 		}
-		if n >= 2 {
-			return true
+		words++
+		digits += max(t.n, 1)
+		if t.kind&kindRepeat != 0 {
+			digits++
 		}
 	}
-	return false
+	d.atoms = make([]atom, 0, words)
+	return digits > 1
 }
 
 // cover replaces the letters and digits of s inside spans, which it sorts.

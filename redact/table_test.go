@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -83,6 +84,9 @@ func TestCardNumbers(t *testing.T) {
 		"unknown issuer":       "the card number is {9792 0303 9444 0796}",
 		"two cards":            "{4111 1111 1111 1111} or {5555 5555 5555 4444}",
 		"two cards in one run": "{4111 1111 1111 1111} {5555 5555 5555 4444}",
+		"keycaps and dots":     "{4}️⃣{111}·{1111}…{1111} {1111}",
+		"mathematical digits":  "\U0001d7d2 {4111 1111 1111 1111}",
+		"hundred and tens":     "{forty-one hundred forty-one}, {forty-one hundred}, {one four}, {oh oh}, {oh oh}, {one five}",
 		"after letters":        "A{4111111111111111} or card{6304000000000000}",
 		"apostrophes":          "that’s {four}, {three one’s}, {four ones}, {four ones}, it's {four ones}",
 		"invalid text":         "\xff {4111111111111111}",
@@ -104,6 +108,8 @@ func TestOtherNumbers(t *testing.T) {
 		"long tracking":          "tracking 9400 1112 0255 5512 3456 78",
 		"longer than a card":     "41111111111111111111",
 		"order, odd groups":      "order 411-1111-111-111111",
+		"order named after":      "6304000000000000 is the order number",
+		"euros":                  "€4111 1111 1111 1112",
 		"order, possible":        "order number 6304000000000000",
 		"imei":                   "IMEI 490154203237518",
 		"last four":              "the card ending in 1111",
@@ -134,6 +140,11 @@ func TestSecurityCodes(t *testing.T) {
 		"corrected":       "CVV is {123}, sorry, {124}",
 		"with a card":     "security code and number: {4111 1111 1111 1111}, {123}",
 		"expiry between":  "CVV and expiry: expires 0427, {123}",
+		"expiry before":   "expiry 12 27, security code {123}",
+		"expiry in words": "expiry oh four twenty seven, and the three digits on the back are {nine eight seven}",
+		"adjacent":        "{123} cvv",
+		"several":         "card {4111-1111-1111-1111} exp 12/27 cvv {123} zip 90210",
+		"said much later": "CVV {123}. " + strings.Repeat("That sounds rather good to me. ", 12) + "Gate 123.",
 		"then expiry":     "cvv {123} 04 27",
 		"no code":         "Is the CVV there? It costs $250 or 300 dollars, call 555-0123.",
 		"postcode":        "Without the CVV, just the zip code 9021.",

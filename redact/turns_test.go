@@ -64,6 +64,10 @@ func TestTurns(t *testing.T) {
 			c: 4111 1111
 			a: Before we go on I would like to tell you about our new summer offers and prices
 			c: 1111 1111`,
+		"many interruptions in a row": `
+			c: 4111 1111
+			a: ok` + strings.Repeat("\no: ok", 9) + `
+			c: 1111 1111`,
 		"code asked for": `
 			a: And the three digits on the back?
 			c: Yeah, hang on, let me turn it over. It's {seven two two}.
@@ -96,6 +100,20 @@ func TestTurns(t *testing.T) {
 				t.Errorf("a second time gave %v", texts(again))
 			}
 		})
+	}
+}
+
+// Two customers on one line are told apart by their labels.
+func TestTurnsByLabel(t *testing.T) {
+	first, second := "Speaker 1", "Speaker 2"
+	turns := []call.Turn{
+		{Speaker: call.SpeakerCustomer, Label: &first, Text: "4111 1111"},
+		{Speaker: call.SpeakerCustomer, Label: &second, Text: "five eggs"},
+		{Speaker: call.SpeakerCustomer, Label: &first, Text: "1111 1111"},
+	}
+	got, _ := Turns(turns)
+	if want := []string{"•••• ••••", "five eggs", "•••• ••••"}; !slices.Equal(texts(got), want) {
+		t.Errorf("got %q", texts(got))
 	}
 }
 

@@ -66,7 +66,7 @@ func (a *Archive) open(ctx context.Context, o Options) (err error) {
 	if a.media, err = media.Open(dir, media.Options{MinFree: uint64(a.cfg.Recordings.MinFreeBytes)}); err != nil {
 		return err
 	}
-	if a.index, err = index.Open(filepath.Join(dir, "index"), a.store, index.Options{Languages: a.cfg.Search.Languages, Log: a.log}); err != nil {
+	if a.index, err = index.Open(filepath.Join(dir, "index"), redactedStore{a.store}, index.Options{Languages: a.cfg.Search.Languages, Log: a.log}); err != nil {
 		return err
 	}
 	slots := make(chan struct{}, a.cfg.Recordings.Parallel)
@@ -94,7 +94,7 @@ func (a *Archive) openSource(ctx context.Context, c *config.Source, slots chan s
 
 func (a *Archive) newHandler(hosts []string) http.Handler {
 	return api.New(api.Options{
-		Store: a.store, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a},
+		Store: redactedStore{a.store}, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a},
 		Token: a.token, Hosts: hosts, Version: a.version, Log: a.log,
 	})
 }

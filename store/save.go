@@ -36,7 +36,7 @@ type (
 // refuses all further writes, because it cannot know what was stored; reading
 // goes on. A restart brings certainty.
 func (s *Store) Save(ctx context.Context, b call.Batch) error {
-	if len(b.Writes) == 0 && b.Checkpoint == nil && b.Budget == nil {
+	if len(b.Writes) == 0 && b.Checkpoint == nil && b.Budget == nil && b.Statement == nil {
 		return nil
 	}
 	err := checkSource(b.Source)
@@ -200,7 +200,12 @@ func (w *writer) batch(b *call.Batch) error {
 		}
 	}
 	if b.Budget != nil {
-		return w.put(bucketBudgets, []byte(b.Source), b.Budget)
+		if err := w.put(bucketBudgets, []byte(b.Source), b.Budget); err != nil {
+			return err
+		}
+	}
+	if b.Statement != nil {
+		return w.statement(b.Source, b.Statement)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ var (
 	bucketBudgets     = []byte("budgets")     // source -> what the engine wrote
 	bucketLookups     = []byte("lookups")     // source, zero byte, name -> packed table
 	bucketHistory     = []byte("history")     // call key, number -> event
+	bucketStatements  = []byte("statements")  // source, zero byte, number -> packed statement
 )
 
 // The names in the meta bucket.
@@ -39,7 +40,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets, createHistory}
+var migrations = []migration{createBuckets, createHistory, createStatements}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,

@@ -1,0 +1,50 @@
+package call
+
+import "time"
+
+// Statement is what a sweep proved, or could not prove, about the completeness
+// of one source.
+type Statement struct {
+	Source   SourceID `json:"source"`
+	Provider string   `json:"provider"`
+	// StartedAt and FinishedAt are the bounds of the walk over the whole list.
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+	// Proved is true when the walk left no doubt and every part of every call is
+	// stored, proved absent, or an acknowledged loss.
+	Proved bool     `json:"proved"`
+	Doubts []string `json:"doubts"`
+	// Expected is the vendor's own count; nil when it gives none. Listed counts
+	// the distinct calls it listed, Held those of them in the archive.
+	Expected *int `json:"expected"`
+	Listed   int  `json:"listed"`
+	Held     int  `json:"held"`
+	// Missing are calls that were listed and are not held, at most
+	// StatementRows of MissingCount.
+	Missing      []ID `json:"missing"`
+	MissingCount int  `json:"missing_count"`
+	// Extra are calls that are held and were not listed, at most StatementRows
+	// of ExtraCount; DeletedUpstream of them count as deleted at the vendor.
+	Extra           []ID `json:"extra"`
+	ExtraCount      int  `json:"extra_count"`
+	DeletedUpstream int  `json:"deleted_upstream"`
+	// Unwanted counts listed calls older than the configured history.
+	Unwanted int `json:"unwanted"`
+	// Parts counts the held calls by part and state, Open the pending and lost
+	// parts by part and reason, acknowledged losses left out.
+	Parts map[PartName]map[State]int  `json:"parts"`
+	Open  map[PartName]map[string]int `json:"open"`
+	// Days counts the held calls by the day of their start, newest first.
+	Days []StatementDay `json:"days"`
+}
+
+// StatementRows is how many ids a statement names at most of each kind.
+const StatementRows = 1000
+
+// StatementDay is one day of a statement.
+type StatementDay struct {
+	Day    string `json:"day"`    // 2026-03-01, UTC
+	Listed int    `json:"listed"` // held calls the vendor listed
+	Extra  int    `json:"extra"`  // held calls it did not list
+	Open   int    `json:"open"`   // parts pending, or lost without acknowledgement
+}
