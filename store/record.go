@@ -62,6 +62,7 @@ type storedRecord struct {
 	Parts          call.Parts        `json:"parts"`
 	Fingerprints   map[string]string `json:"fingerprints,omitzero"`
 	TranscriptFrom string            `json:"transcript_from,omitzero"`
+	MissedSweeps   int               `json:"missed_sweeps,omitzero"`
 }
 
 // recordFormat begins every value of the calls bucket.
@@ -85,7 +86,7 @@ const ownTranscript = 0
 // encodeRecord encodes a record without its key and transcript. What the
 // engine asks for on every list row comes first, in front of the packed JSON.
 func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
-	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom})
+	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom, r.MissedSweeps})
 	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)
 	}
@@ -175,7 +176,7 @@ func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) 
 	if err := json.Unmarshal(body, &stored); err != nil {
 		return r, refs, fmt.Errorf("%w: %w", call.ErrCorrupt, err)
 	}
-	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom}
+	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom, MissedSweeps: stored.MissedSweeps}
 	r.Call.Key, r.Call.Source, r.Call.ID = key, key.Source, key.ID
 	r.Call.Version = len(refs.versions)
 	if len(metadata) > 0 {

@@ -121,11 +121,16 @@ func (s *Store) together(jobs []*job) error {
 	if !w.dirty {
 		return nil
 	}
+	// The number goes first: whoever sees an entry must find that it exists.
+	before := s.seq.Load()
+	if w.seq != 0 {
+		s.seq.Store(w.seq)
+	}
 	if err := s.commit(tx); err != nil {
+		s.seq.Store(before)
 		return err
 	}
 	if w.seq != 0 {
-		s.seq.Store(w.seq)
 		s.announce()
 	}
 	return nil

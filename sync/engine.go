@@ -51,6 +51,8 @@ type Store interface {
 	NextDue(context.Context, call.SourceID) (time.Time, bool, error)
 	Counts(context.Context, call.SourceID) (call.Counts, error)
 	Keys(context.Context, call.SourceID, func(call.Key) error) error
+	// Each visits a source's records without transcripts.
+	Each(context.Context, call.SourceID, func(call.Record) error) error
 }
 
 // Media keeps recordings on disk.
@@ -176,6 +178,11 @@ func (e *Engine) enter() func() {
 // save commits writes together with the checkpoint, changed by edit (may be
 // nil), the request counters and the budget.
 func (e *Engine) save(ctx context.Context, writes []call.Write, edit func(*call.Checkpoint)) error {
+	return e.commit(ctx, writes, nil, edit)
+}
+
+// commit is save with a completeness statement, which may be nil.
+func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *call.Statement, edit func(*call.Checkpoint)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	next := e.checkpoint
@@ -186,7 +193,7 @@ func (e *Engine) save(ctx context.Context, writes []call.Write, edit func(*call.
 	requests, lookups := e.src.Budget.Counted()
 	next.Requests += requests - e.counted[0]
 	next.LookupRequests += lookups - e.counted[1]
-	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State()}
+	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State(), Statement: statement}
 	if err := e.store.Save(ctx, batch); err != nil {
 		return err
 	}

@@ -145,6 +145,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		r.Parts = had.Parts
 		c.FirstSeenAt, c.Version, c.ChangedAt = old.FirstSeenAt, old.Version, old.ChangedAt
 		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
+		r.MissedSweeps = had.MissedSweeps
 		if len(c.Transcript) == 0 && len(old.Transcript) > 0 {
 			c.Transcript, r.TranscriptFrom = old.Transcript, had.TranscriptFrom
 		}

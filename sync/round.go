@@ -98,6 +98,16 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	if err == nil {
 		err = probeErr
 	}
+	var statement *call.Statement
+	if w.sweep && read {
+		var doubt error
+		if statement, doubt = e.reconcile(ctx, w, err); err == nil {
+			err = doubt
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
 	walk := w.walk
 	walk.FinishedAt, walk.Clean = time.Now().UTC(), err == nil
 	if err != nil {
@@ -105,7 +115,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		e.log.Warn("walk not clean", "phase", w.phase, "err", err)
 	}
 	e.noteRefusal(ctx, err)
-	saveErr := e.save(ctx, nil, func(c *call.Checkpoint) {
+	saveErr := e.commit(ctx, nil, statement, func(c *call.Checkpoint) {
 		*slot(c) = &walk
 		if walk.Total != nil && w.window == nil {
 			c.Total = walk.Total

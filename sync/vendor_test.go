@@ -45,6 +45,8 @@ type fakeCall struct {
 	Promised   bool      `json:"promised"` // the flag says that a transcript exists
 	Recording  bool      `json:"recording"`
 	Status     string    `json:"status"`
+	// Audio is what the vendor says of a recording whose address it does not show; empty means that there is none.
+	Audio call.Evidence `json:"audio,omitempty"`
 }
 
 func (v *fakeVendor) Info() call.ProviderInfo {
@@ -157,8 +159,11 @@ func (v *fakeVendor) Map(docs call.Documents) (call.Mapped, error) {
 	m.Summary = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Transcript = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Recording = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
-	if listed.Recording {
+	switch {
+	case listed.Recording:
 		m.Recording.Evidence = call.EvidencePresent
+	case listed.Audio != "":
+		m.Recording = call.PartEvidence{Evidence: listed.Audio}
 	}
 	if listed.Promised {
 		m.Transcript = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "http_404"}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -103,7 +102,7 @@ func newConfigSchema(a *app) *cobra.Command {
 		Example: "  callsyncd config schema > callsyncd.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.stdout, "%s", config.Schema())
+			_, err := a.stdout.Write(config.Schema())
 			return err
 		},
 	}

@@ -53,6 +53,7 @@ func newDemo(a *app) *cobra.Command {
 	c.Flags().BoolVar(&d.once, "once", false, "end after the first complete sync")
 	c.Flags().IntVar(&o.Calls, "calls", 40, "calls of each vendor")
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "the same seed makes the same calls")
+	c.Flags().DurationVar(&o.Growth, "growth", 20*time.Second, "time between two new calls of each vendor")
 	c.Flags().StringVar(&keep, "keep", "", "put everything into this new `folder` and leave it there")
 	return c
 }
@@ -76,8 +77,10 @@ func (d *demo) folder(keep string, do func() error) (err error) {
 }
 
 func (d *demo) run(ctx context.Context, o simulator.Options) error {
-	if !d.once {
-		o.Growth, o.Late, o.LateAfter = 20*time.Second, 0.3, 90*time.Second
+	if d.once {
+		o.Growth = 0
+	} else {
+		o.Late, o.LateAfter = 0.3, 90*time.Second
 	}
 	sim := simulator.New(o)
 	if err := sim.Start(); err != nil {
@@ -187,30 +190,42 @@ func (d *demo) explain(address string) {
 	d.title("New calls as they arrive; Ctrl-C ends the demo")
 }
 
-// watch follows the change feed and prints each new call.
+// watch follows the change feed and prints each new call, until ctx ends.
 func (d *demo) watch(ctx context.Context) {
 	daemon := daemonOf(d.cfg)
 	if daemon == nil {
 		return
 	}
-	since := uint64(0)
-	for first := true; ctx.Err() == nil; {
+	since, known := uint64(0), false // what the first sync brought is known already
+	for ctx.Err() == nil {
 		wait := 30 * time.Second
-		if first {
+		if !known {
 			wait = 0
 		}
 		feed, err := daemon.Changes(ctx, since, 200, wait)
 		if err != nil {
-			return // the daemon ends, and says why itself
+			d.pause(ctx, err)
+			continue
 		}
 		since = feed.Value.Next
-		if first { // what the first sync brought is known already
-			first = len(feed.Value.Data) > 0
+		if !known {
+			known = len(feed.Value.Data) == 0
 			continue
 		}
 		for _, change := range feed.Value.Data {
 			d.arrived(ctx, daemon.Client, change)
 		}
+	}
+}
+
+// pause waits a moment after the feed could not be read.
+func (d *demo) pause(ctx context.Context, err error) {
+	if d.verbose {
+		d.note("callsyncd: follow changes: %s", safe(err.Error()))
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
 	}
 }
 

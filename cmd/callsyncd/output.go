@@ -54,10 +54,7 @@ func (a *app) note(format string, args ...any) {
 }
 
 // grid is a table without lines. Its cells must be safe.
-type grid struct {
-	w     table.Writer
-	right []int
-}
+type grid struct{ w table.Writer }
 
 // newGrid makes a table; a heading that begins with > is aligned right.
 func newGrid(headings ...string) *grid {

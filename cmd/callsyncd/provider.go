@@ -77,7 +77,7 @@ func newProviderShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show NAME",
 		Short:   "Print a built-in description, to read it or to begin your own with it",
-		Example: "  callsyncd provider show suresend > my-vendor.yaml",
+		Example: "  callsyncd provider show NAME > my-vendor.yaml",
 		Args:    wants("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, ok := provider.BuiltinSource(args[0])

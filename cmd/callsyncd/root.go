@@ -47,6 +47,9 @@ func newRoot(a *app) *cobra.Command {
 			if err := a.checkColor(); err != nil {
 				return err
 			}
+			if a.quiet && a.verbose {
+				return usageError("", "--quiet cannot be combined with --verbose")
+			}
 			a.started = true
 			return nil
 		},
@@ -56,7 +59,6 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.color, "color", "auto", "colours: auto, always or never; NO_COLOR switches auto off")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only errors")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what is done, to standard error")
-	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml") // fails only for flags that are not there
 	addGroups(root, a)
 	root.SetHelpCommandGroupID("about")
@@ -124,17 +126,11 @@ func (a *app) jsonFlag(c *cobra.Command) {
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON: the body the API answers with")
 }
 
-// logger writes to stderr: warnings, with --verbose everything, with --quiet errors.
+// logger is for commands whose output says what happened: with --verbose they
+// also log it.
 func (a *app) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.level(slog.LevelError)}))
-}
-
-func (a *app) level(normal slog.Level) slog.Level {
-	switch {
-	case a.verbose:
-		return slog.LevelDebug
-	case a.quiet:
-		return max(normal, slog.LevelError)
+	if !a.verbose {
+		return slog.New(slog.DiscardHandler)
 	}
-	return normal
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

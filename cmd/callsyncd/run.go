@@ -51,7 +51,13 @@ func (a *app) runDaemon(ctx context.Context) error {
 
 // daemonLog is for people on a terminal and for machines elsewhere.
 func (a *app) daemonLog() *slog.Logger {
-	o := &slog.HandlerOptions{Level: a.level(slog.LevelInfo)}
+	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+	switch {
+	case a.verbose:
+		o.Level = slog.LevelDebug
+	case a.quiet:
+		o.Level = slog.LevelError
+	}
 	if isTerminal(a.stderr) {
 		return slog.New(slog.NewTextHandler(a.stderr, o))
 	}

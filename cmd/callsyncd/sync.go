@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,8 +195,8 @@ func (a *app) printReport(report *call.SyncReport) {
 			continue
 		}
 		a.say("%s %s", ink.red("!"), safe(joined(": ", string(s.Source), strings.TrimPrefix(s.Error, "source "+string(s.Source)+": "))))
-		if s.Hint != "" {
-			a.say("  %s", safe(s.Hint))
+		if hint := cmp.Or(s.Hint, hintOf(s.Err)); hint != "" {
+			a.say("  %s", safe(hint))
 		}
 	}
 	if syncExit(report) == exitPartial {

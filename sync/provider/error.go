@@ -35,6 +35,9 @@ func (e *Error) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
+// Hinted is the hint, for those who know the error only by its shape.
+func (e *Error) Hinted() string { return e.Hint }
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // maxMessage bounds foreign text in our errors, in runes.

@@ -1,0 +1,214 @@
+package callsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"callsyncd/call"
+)
+
+const (
+	// brakeShare of a source's calls may vanish from the vendor's list at once;
+	// beyond it an outage is likelier than so many deletions, and none is marked.
+	brakeShare = 0.10
+	// deletedAfter is how many complete walks in a row must miss a call before
+	// it counts as deleted at the vendor.
+	deletedAfter = 2
+	// askedAfter is how many missing calls a sweep asks the vendor for by id.
+	askedAfter = 50
+)
+
+// reconciliation compares what a complete walk listed with what is held.
+type reconciliation struct {
+	statement call.Statement
+	absent    []call.Key // held and not listed, not yet counted as deleted
+	returned  []call.Key // listed, though they were missing or counted as deleted
+	days      map[string]*call.StatementDay
+	held      int // calls that do not count as deleted
+}
+
+// reconcile draws the balance of a sweep that read the list to its end: marks
+// what the vendor no longer has, and states what is held and what is not. Its
+// error is the doubt it found, if any.
+func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.Statement, error) {
+	r := &reconciliation{days: make(map[string]*call.StatementDay)}
+	r.statement = call.Statement{
+		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, Expected: w.walk.Total, Listed: len(w.seen),
+		Unwanted: w.skipped, Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
+		Parts: make(map[call.PartName]map[call.State]int), Open: make(map[call.PartName]map[string]int),
+	}
+	for _, name := range call.PartNames {
+		r.statement.Parts[name], r.statement.Open[name] = make(map[call.State]int), make(map[string]int)
+	}
+	unheld := make(map[call.ID]struct{}, len(w.seen))
+	for id := range w.seen {
+		unheld[id] = struct{}{}
+	}
+	err := e.store.Each(ctx, e.src.ID, func(record call.Record) error {
+		_, listed := w.seen[record.Call.ID]
+		delete(unheld, record.Call.ID)
+		e.balance(r, &record, listed)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if doubt == nil {
+		doubt = e.mark(ctx, r)
+	}
+	if n := len(unheld) - w.skipped; n > 0 && doubt == nil {
+		doubt = suspect("%d calls were listed and are not held", n)
+	}
+	return r.close(unheld, w.skipped, doubt), doubt
+}
+
+// balance enters one held call.
+func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
+	st, c := &r.statement, &record.Call
+	day := c.Time().UTC().Format(time.DateOnly)
+	if r.days[day] == nil {
+		r.days[day] = &call.StatementDay{Day: day}
+	}
+	for _, name := range call.PartNames {
+		part := record.Parts.Of(name)
+		st.Parts[name][part.State]++
+		if part.State == call.Pending || part.State == call.Lost && part.Acknowledged == nil {
+			st.Open[name][reasonOr(part.Reason, string(part.State))]++
+			r.days[day].Open++
+		}
+	}
+	deleted := c.DeletedUpstreamAt != nil
+	if !deleted || listed {
+		r.held++
+	}
+	switch {
+	case listed:
+		st.Held++
+		r.days[day].Listed++
+		if deleted || record.MissedSweeps > 0 {
+			r.returned = append(r.returned, c.Key)
+		}
+		return
+	case deleted:
+		st.DeletedUpstream++
+	case !e.src.Since.IsZero() && c.Time().Before(e.src.Since):
+		return // the walk did not go that far back
+	default:
+		r.absent = append(r.absent, c.Key)
+	}
+	r.days[day].Extra++
+	if st.ExtraCount++; len(st.Extra) < call.StatementRows {
+		st.Extra = append(st.Extra, c.ID)
+	}
+}
+
+// mark notes what vanished and what came back, unless too much vanished at once.
+func (e *Engine) mark(ctx context.Context, r *reconciliation) error {
+	if n := len(r.absent); n > max(1, int(brakeShare*float64(r.held))) {
+		return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all", n, r.held)
+	}
+	asked := 0
+	for _, key := range r.absent {
+		gone := false
+		if asked++; asked <= askedAfter {
+			var err error
+			if gone, err = e.gone(ctx, key); err != nil {
+				return err
+			}
+		}
+		if err := e.note(ctx, key, gone); err != nil {
+			return err
+		}
+	}
+	for _, key := range r.returned {
+		if err := e.welcome(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone asks the vendor for one call that was not listed.
+func (e *Engine) gone(ctx context.Context, key call.Key) (bool, error) {
+	docs, err := e.store.Documents(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	_, err = e.src.Provider.Relink(ctx, docs)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return errors.Is(err, call.ErrNotFound), nil
+}
+
+// note counts that a complete walk missed a call, and marks it once that is
+// proof enough.
+func (e *Engine) note(ctx context.Context, key call.Key, gone bool) error {
+	return e.amend(ctx, key, func(record *call.Record) (call.Event, call.ChangeKind) {
+		record.MissedSweeps++
+		if !gone && record.MissedSweeps < deletedAfter {
+			return call.Event{Kind: call.EventMissing}, ""
+		}
+		now := time.Now().UTC()
+		record.Call.DeletedUpstreamAt = &now
+		return call.Event{Kind: call.EventDeleted}, call.ChangeUpdated
+	})
+}
+
+// welcome lifts the marks of a call that is listed again.
+func (e *Engine) welcome(ctx context.Context, key call.Key) error {
+	return e.amend(ctx, key, func(record *call.Record) (call.Event, call.ChangeKind) {
+		kind := call.ChangeKind("")
+		if record.Call.DeletedUpstreamAt != nil {
+			kind = call.ChangeUpdated
+		}
+		record.MissedSweeps, record.Call.DeletedUpstreamAt = 0, nil
+		return call.Event{Kind: call.EventReturned}, kind
+	})
+}
+
+// amend changes what is noted about one stored call.
+func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) (call.Event, call.ChangeKind)) error {
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	if err != nil {
+		return err
+	}
+	defer release()
+	record, err := e.store.Load(ctx, key)
+	if err != nil {
+		return err
+	}
+	event, kind := fn(&record)
+	return e.write(ctx, call.Write{Record: record, Kind: kind, Events: []call.Event{event}})
+}
+
+// close completes the statement.
+func (r *reconciliation) close(unheld map[call.ID]struct{}, skipped int, doubt error) *call.Statement {
+	st := &r.statement
+	st.FinishedAt = time.Now().UTC()
+	if st.MissingCount = max(0, len(unheld)-skipped); st.MissingCount > 0 {
+		for id := range unheld {
+			st.Missing = append(st.Missing, id)
+		}
+		slices.Sort(st.Missing)
+		st.Missing = st.Missing[:min(len(st.Missing), call.StatementRows)]
+	}
+	open := 0
+	for _, reasons := range st.Open {
+		for _, n := range reasons {
+			open += n
+		}
+	}
+	if doubt != nil {
+		st.Doubts = append(st.Doubts, doubt.Error())
+	}
+	st.Proved = doubt == nil && open == 0
+	for _, d := range r.days {
+		st.Days = append(st.Days, *d)
+	}
+	slices.SortFunc(st.Days, func(a, b call.StatementDay) int { return strings.Compare(b.Day, a.Day) })
+	return st
+}
