@@ -28,6 +28,9 @@ var answers = []struct {
 }{
 	{"search", "GET", "/v1/search?q=cost", "", 200, "search"},
 	{"search_full", "GET", "/v1/search?q=cost&fields=full", "", 200, "search"},
+	{"search_facets", "GET", "/v1/search?facets=agent,month&limit=1", "", 200, "search"},
+	{"stats", "GET", "/v1/stats", "", 200, "get-stats"},
+	{"stats_group", "GET", "/v1/stats?by=week&group=source&source=crm", "", 200, "get-stats"},
 	{"calls", "GET", "/v1/calls", "", 200, "list-calls"},
 	{"calls_first_page", "GET", "/v1/calls?limit=1", "", 200, "list-calls"},
 	{"calls_most_recent", "GET", "/v1/calls?most_recent=true", "", 200, "list-calls"},
@@ -35,6 +38,7 @@ var answers = []struct {
 	{"call", "GET", "/v1/calls/crm/c1", "", 200, "get-call"},
 	{"call_light", "GET", "/v1/calls/crm/c1?fields=light", "", 200, "get-call"},
 	{"call_include", "GET", "/v1/calls/crm/c1?fields=light&include=metadata&include=raw,versions", "", 200, "get-call"},
+	{"call_parts", "GET", "/v1/calls/crm/a%2Fb%20%22%C3%BC%22%20..?fields=light&include=parts", "", 200, "get-call"},
 	{"call_unknown_fields", "GET", "/v1/calls/crm/a%2Fb%20%22%C3%BC%22%20..", "", 200, "get-call"},
 	{"transcript", "GET", "/v1/calls/crm/c1/transcript", "", 200, "get-transcript"},
 	{"changes", "GET", "/v1/changes?since=1", "", 200, "list-changes"},

@@ -20,6 +20,8 @@ import (
 const (
 	testToken = "canary-token-5550100"
 	testHost  = "127.0.0.1:7411"
+	// testInstall names the cookie of the archive.
+	testInstall = "k7"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -45,6 +47,7 @@ type fake struct {
 	panics     any   // of every question
 	lastList   call.ListQuery
 	lastSearch call.SearchQuery
+	lastStats  call.StatsQuery
 	woken      []string
 	acks       []string
 
@@ -169,9 +172,14 @@ func (f *fake) Search(_ context.Context, q call.SearchQuery) (call.SearchResult,
 		return call.SearchResult{}, &call.QueryError{Position: 0, Message: "the quote is not closed"}
 	}
 	return call.SearchResult{
-		Hits: f.hits, Total: 7, Next: "more",
+		Hits: f.hits, Total: 7, Next: "more", Facets: map[string][]call.FacetCount{"agent": {{Value: "Ada Example", Count: 7}}},
 		Coverage: call.Coverage{Calls: 9, Searchable: 8, Waiting: call.CoverageWaiting{Transcript: 1}, AsOf: at("2025-12-02T00:00:00Z")},
 	}, f.err
+}
+
+func (f *fake) Stats(_ context.Context, q call.StatsQuery) ([]call.Stats, error) {
+	f.lastStats = q
+	return []call.Stats{{Period: "2025-12-01", Group: ptr("crm"), Calls: 2, TalkSeconds: 180, Positive: 1, ScoreMean: ptr(0.75)}, {Period: "2026-01-05", Calls: 1}}, f.err
 }
 
 func (f *fake) Open(file string) (*os.File, error) {
@@ -276,7 +284,8 @@ func (f *fake) handler(log io.Writer) http.Handler {
 		log = io.Discard
 	}
 	return New(Options{
-		Store: f, Searcher: f, Media: f, Control: f, Token: testToken, Hosts: []string{testHost, "localhost:7411"}, Version: "1.2.3",
+		Store: f, Searcher: f, Media: f, Control: f, Statistician: f, Token: testToken, Hosts: []string{testHost, "localhost:7411"},
+		InstallID: testInstall, Version: "1.2.3",
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }

@@ -34,9 +34,9 @@ func TestOpenAPIMatchesRoutes(t *testing.T) {
 	}
 	slices.Sort(documented)
 	want := []string{
-		"GET /healthz", "GET /readyz", "GET /v1/calls", "GET /v1/calls/{source}/{id}", "GET /v1/calls/{source}/{id}/recording",
-		"GET /v1/calls/{source}/{id}/transcript", "GET /v1/changes", "GET /v1/gaps", "GET /v1/search", "GET /v1/status",
-		"POST /v1/gaps/ack", "POST /v1/reindex", "POST /v1/sync", "POST /v1/verify",
+		"GET /healthz", "GET /metrics", "GET /readyz", "GET /v1/calls", "GET /v1/calls/{source}/{id}", "GET /v1/calls/{source}/{id}/recording",
+		"GET /v1/calls/{source}/{id}/transcript", "GET /v1/changes", "GET /v1/gaps", "GET /v1/search", "GET /v1/stats", "GET /v1/status",
+		"POST /v1/gaps/ack", "POST /v1/reindex", "POST /v1/session", "POST /v1/session/link", "POST /v1/sync", "POST /v1/verify",
 	}
 	if !slices.Equal(documented, want) {
 		t.Errorf("documented\n%s\nwant\n%s", strings.Join(documented, "\n"), strings.Join(want, "\n"))
@@ -49,7 +49,7 @@ func TestOpenAPIMatchesRoutes(t *testing.T) {
 			t.Errorf("%s is served by %q", route, pattern)
 		}
 	}
-	for _, path := range []string{"/docs", "/openapi.yaml", "/openapi-3.0.json", "/schemas/CallView", "/"} {
+	for _, path := range []string{"/docs", "/openapi.yaml", "/openapi-3.0.json", "/schemas/CallView"} {
 		askProblem(t, h, request("GET", path, ""), 404)
 	}
 }

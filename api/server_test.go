@@ -23,7 +23,7 @@ func serveFake(t *testing.T, f *fake, adjust func(*http.Server)) (*httptest.Serv
 	log := slog.New(slog.DiscardHandler)
 	srv := httptest.NewUnstartedServer(nil)
 	address := srv.Listener.Addr().String()
-	srv.Config = Server(New(Options{Store: f, Searcher: f, Media: f, Control: f, Token: testToken, Hosts: []string{address}, Log: log}), log)
+	srv.Config = Server(New(Options{Store: f, Searcher: f, Media: f, Control: f, Statistician: f, Token: testToken, Hosts: []string{address}, Log: log}), log)
 	if adjust != nil {
 		adjust(srv.Config)
 	}
@@ -123,6 +123,18 @@ func TestClientRoundTrip(t *testing.T) {
 			status, err := c.Status(ctx)
 			if err != nil || status.Value.Sources[0].Name != "crm" {
 				t.Errorf("status: %+v, %v", status.Value, err)
+			}
+			counted, err := c.Search(ctx, client.SearchOptions{SearchQuery: call.SearchQuery{Facets: []string{"agent", "month"}}})
+			if err != nil || counted.Value.Facets["agent"][0].Count != 7 || counted.Value.Facets["month"] == nil {
+				t.Errorf("facets: %+v, %v", counted.Value.Facets, err)
+			}
+			stats, err := c.Stats(ctx, call.StatsQuery{By: "week", Group: "source", Filter: call.Filter{Source: []call.SourceID{"crm"}}})
+			if err != nil || stats.Value.By != "week" || *stats.Value.Group != "source" || *stats.Value.Data[0].ScoreMean != 0.75 || f.lastStats.Filter.Source[0] != "crm" {
+				t.Errorf("stats: %+v, %v", stats.Value, err)
+			}
+			link, err := c.OpenLink(ctx)
+			if err != nil || !strings.Contains(link.Value.URL, "/#") || time.Until(link.Value.ExpiresAt) < 50*time.Second {
+				t.Errorf("link: %v", err)
 			}
 			gaps, err := c.Gaps(ctx, "crm", 1, "")
 			if err != nil || len(gaps.Value.Data) != 1 || !gaps.Value.Pagination.HasMore {

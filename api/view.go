@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"callsyncd/call"
 )
@@ -16,6 +17,41 @@ type callView struct {
 	Metadata   *json.RawMessage            `json:"metadata,omitempty" doc:"absent from light calls"`
 	Raw        *map[string]json.RawMessage `json:"raw,omitempty" doc:"the vendor's current documents by name, verbatim; with include=raw"`
 	Versions   *[]call.Version             `json:"versions,omitempty" doc:"every state of the call that was seen, oldest first; with include=versions"`
+	Details    *partDetails                `json:"part_details,omitempty" doc:"what is known about each part; with include=parts"`
+}
+
+// partDetails is the state of each part with what is known about it.
+type partDetails struct {
+	Record     partDetail `json:"record"`
+	Transcript partDetail `json:"transcript"`
+	Summary    partDetail `json:"summary"`
+	Recording  partDetail `json:"recording"`
+}
+
+type partDetail struct {
+	State        call.State            `json:"state" enum:"pending,stored,none,lost"`
+	Reason       *string               `json:"reason" doc:"why it is not stored, or what proved it absent"`
+	NextTry      *time.Time            `json:"next_try"`
+	Deadline     *time.Time            `json:"deadline" doc:"when a pending part would be lost"`
+	Attempts     int                   `json:"attempts" doc:"requests that did not bring it"`
+	Acknowledged *call.Acknowledgement `json:"acknowledged"`
+}
+
+func detailsOf(p *call.Parts) *partDetails {
+	return &partDetails{detailOf(&p.Record), detailOf(&p.Transcript), detailOf(&p.Summary), detailOf(&p.Recording)}
+}
+
+func detailOf(p *call.Part) partDetail {
+	return partDetail{p.State, known(p.Reason), known(p.NextTry), known(p.Deadline), p.Attempts, p.Acknowledged}
+}
+
+// known is nil for a zero value.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }
 
 // list is the shape of every list.
@@ -41,14 +77,18 @@ func paginate(total, limit int, next string) pagination {
 
 // show makes c presentable, loading what v wants beyond the light fields.
 func (s *server) show(ctx context.Context, c call.Call, v view) (callView, error) {
-	if v.transcript || v.metadata {
+	var out callView
+	if v.transcript || v.metadata || v.parts {
 		record, err := s.Store.Load(ctx, c.Key)
 		if err != nil {
 			return callView{}, err
 		}
 		c = record.Call
+		if v.parts {
+			out.Details = detailsOf(&record.Parts)
+		}
 	}
-	out := callView{Call: c}
+	out.Call = c
 	if v.transcript {
 		out.Transcript = &c.Transcript
 	}

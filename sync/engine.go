@@ -118,6 +118,7 @@ type Engine struct {
 	counted    [2]int64 // requests already added to the checkpoint
 	skew       time.Duration
 	active     int
+	owed       *owed         // the statement a round gives at its end
 	nudge      chan struct{} // closed and replaced when pending parts may have come due
 }
 

@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,10 +31,53 @@ type reconciliation struct {
 	held      int // calls that do not count as deleted
 }
 
-// reconcile draws the balance of a sweep that read the list to its end: marks
-// what the vendor no longer has, and states what is held and what is not. Its
-// error is the doubt it found, if any.
+// owed is a statement to be made once a round is over, when the parts its sweep
+// found have had their chance.
+type owed struct {
+	walker *walker
+	doubt  error
+}
+
+// reconcile draws the balance of a sweep that read the list to its end, and
+// marks what the vendor no longer has. Its error is the doubt it found, if any.
 func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.Statement, error) {
+	r, unheld, err := e.compare(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if doubt == nil {
+		doubt = e.mark(ctx, r)
+	}
+	if n := unheld.count; n > 0 && doubt == nil {
+		doubt = suspect("%d calls were listed and are not held", n)
+	}
+	return r.close(unheld, doubt), doubt
+}
+
+// restate makes the statement a round owes.
+func (e *Engine) restate(ctx context.Context) error {
+	e.mu.Lock()
+	owed := e.owed
+	e.owed = nil
+	e.mu.Unlock()
+	if owed == nil {
+		return nil
+	}
+	r, unheld, err := e.compare(ctx, owed.walker)
+	if err != nil {
+		return err
+	}
+	return e.commit(ctx, nil, r.close(unheld, owed.doubt), nil)
+}
+
+// missing are the calls that were listed and are not held.
+type missing struct {
+	ids   map[call.ID]struct{} // including those older than the wanted history
+	count int                  // without them
+}
+
+// compare holds the archive against what a walk listed.
+func (e *Engine) compare(ctx context.Context, w *walker) (*reconciliation, missing, error) {
 	r := &reconciliation{days: make(map[string]*call.StatementDay)}
 	r.statement = call.Statement{
 		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, Expected: w.walk.Total, Listed: len(w.seen),
@@ -43,26 +87,14 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 	for _, name := range call.PartNames {
 		r.statement.Parts[name], r.statement.Open[name] = make(map[call.State]int), make(map[string]int)
 	}
-	unheld := make(map[call.ID]struct{}, len(w.seen))
-	for id := range w.seen {
-		unheld[id] = struct{}{}
-	}
+	unheld := maps.Clone(w.seen)
 	err := e.store.Each(ctx, e.src.ID, func(record call.Record) error {
 		_, listed := w.seen[record.Call.ID]
 		delete(unheld, record.Call.ID)
 		e.balance(r, &record, listed)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	if doubt == nil {
-		doubt = e.mark(ctx, r)
-	}
-	if n := len(unheld) - w.skipped; n > 0 && doubt == nil {
-		doubt = suspect("%d calls were listed and are not held", n)
-	}
-	return r.close(unheld, w.skipped, doubt), doubt
+	return r, missing{unheld, max(0, len(unheld)-w.skipped)}, err
 }
 
 // balance enters one held call.
@@ -186,15 +218,12 @@ func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) 
 }
 
 // close completes the statement.
-func (r *reconciliation) close(unheld map[call.ID]struct{}, skipped int, doubt error) *call.Statement {
+func (r *reconciliation) close(unheld missing, doubt error) *call.Statement {
 	st := &r.statement
 	st.FinishedAt = time.Now().UTC()
-	if st.MissingCount = max(0, len(unheld)-skipped); st.MissingCount > 0 {
-		for id := range unheld {
-			st.Missing = append(st.Missing, id)
-		}
-		slices.Sort(st.Missing)
-		st.Missing = st.Missing[:min(len(st.Missing), call.StatementRows)]
+	if st.MissingCount = unheld.count; st.MissingCount > 0 {
+		ids := slices.Sorted(maps.Keys(unheld.ids))
+		st.Missing = ids[:min(len(ids), call.StatementRows)]
 	}
 	open := 0
 	for _, reasons := range st.Open {

@@ -360,7 +360,7 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 	kind := call.ChangeKind("")
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
-		part.Reason, part.NextTry = "budget", budget.Until
+		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
 	case w.now.Before(over) || !final(failure):
 		*part = waiting(*part, failureReason(failure), w, over)
 	case errors.Is(failure, errNoLink) && !e.promised(known):

@@ -71,14 +71,16 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 	defer e.longWalk.leave()
 	defer e.enter()()
-	return e.fullWalk(ctx)
+	return e.fullWalk(ctx, false)
 }
 
-func (e *Engine) fullWalk(ctx context.Context) error {
+// fullWalk sweeps; within a round the statement is left to the round's end.
+func (e *Engine) fullWalk(ctx context.Context, round bool) error {
 	if err := e.lookups(ctx); err != nil {
 		return err
 	}
 	w, err := e.sweep(ctx)
+	w.round = round
 	return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Sweep })
 }
 
@@ -103,6 +105,12 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		var doubt error
 		if statement, doubt = e.reconcile(ctx, w, err); err == nil {
 			err = doubt
+		}
+		if w.round {
+			statement = nil
+			e.mu.Lock()
+			e.owed = &owed{w, err}
+			e.mu.Unlock()
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -231,7 +239,7 @@ func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *
 	if errors.As(pendingErr, new(*call.BudgetError)) {
 		pendingErr = nil // the parts stay pending, with the time the budget is free again
 	}
-	return errors.Join(walkErr, pendingErr, downloadErr)
+	return errors.Join(walkErr, pendingErr, downloadErr, e.restate(context.WithoutCancel(ctx)))
 }
 
 func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceReport) error {
@@ -239,7 +247,7 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 	var err error
 	var walk *call.Walk
 	if full || c.ReadAt.IsZero() {
-		err = e.fullWalk(ctx)
+		err = e.fullWalk(ctx, true)
 		walk = e.Checkpoint().Sweep
 	} else {
 		err = e.trailing(ctx)

@@ -67,14 +67,12 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 		return prev
 	case ev.Evidence == call.EvidencePresent:
 		return call.Part{State: call.Stored}
-	case w.failure != nil && !w.live():
-		part := waiting(prev, failureReason(w.failure), w, over)
-		if budget, ok := errors.AsType[*call.BudgetError](w.failure); ok {
-			part.NextTry = budget.Until
-		}
-		return part
+	case ev.Evidence == call.EvidenceAbsent && !w.live():
+		return call.Part{State: call.None, Reason: ev.Reason}
 	case prev.State == call.Lost && ev.Evidence == call.EvidencePromised:
 		return prev
+	case w.failure != nil && !w.live():
+		return unread(prev, w)
 	case ev.Evidence == call.EvidencePromised && !w.live() && !w.now.Before(over):
 		return lost(prev, reasonOr(ev.Reason, "gone"))
 	}
@@ -93,10 +91,27 @@ func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part
 		return call.Part{State: call.Pending, Reason: "queued", NextTry: w.now, Deadline: w.now.Add(time.Hour)}
 	case prev.State == call.Lost:
 		return prev
-	case w.failure != nil && !w.live():
-		return waiting(prev, failureReason(w.failure), w, w.base().Add(w.horizon))
+	case w.failure != nil && !w.live() && ev.Evidence != call.EvidenceAbsent:
+		return unread(prev, w)
 	}
 	return expect(prev, ev, w)
+}
+
+// unread is a part whose document could not be read now.
+func unread(prev call.Part, w *weather) call.Part {
+	part := waiting(prev, failureReason(w.failure), w, w.base().Add(w.horizon))
+	if budget, ok := errors.AsType[*call.BudgetError](w.failure); ok {
+		part.NextTry = notBefore(budget.Until, w.now)
+	}
+	return part
+}
+
+// notBefore keeps a next try from being due at once again.
+func notBefore(at, now time.Time) time.Time {
+	if soonest := now.Add(time.Second); at.Before(soonest) {
+		return soonest
+	}
+	return at
 }
 
 // expect decides between waiting for a part and its proved absence.

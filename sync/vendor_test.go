@@ -35,6 +35,9 @@ type fakeVendor struct {
 	fetches  int
 	relinks  int
 	noCursor bool
+	// keepsAnswering lets hidden calls answer when they are asked for by id.
+	keepsAnswering bool
+	hidden         []*fakeCall
 }
 
 type fakeCall struct {
@@ -111,7 +114,11 @@ func (v *fakeVendor) find(docs call.Documents) (*fakeCall, fakeCall) {
 	_ = json.Unmarshal(docs[call.DocumentList].Body, &listed)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, c := range v.calls {
+	known := v.calls
+	if v.keepsAnswering {
+		known = append(slices.Clone(known), v.hidden...)
+	}
+	for _, c := range known {
 		if c.ID == listed.ID {
 			return c, listed
 		}
@@ -331,4 +338,16 @@ func (v *fakeVendor) edit(fn func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	fn()
+}
+
+// hide takes a call from the list; show puts it back.
+func (v *fakeVendor) hide(c *fakeCall) {
+	v.edit(func() {
+		v.calls = slices.DeleteFunc(slices.Clone(v.calls), func(x *fakeCall) bool { return x == c })
+		v.hidden = append(v.hidden, c)
+	})
+}
+
+func (v *fakeVendor) show(c *fakeCall, at int) {
+	v.edit(func() { v.calls = slices.Insert(slices.Clone(v.calls), at, c) })
 }

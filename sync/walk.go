@@ -40,6 +40,7 @@ type walker struct {
 	dropped  bool // the vendor's total went down under way
 	ended    bool // the list's end was reached, rather than known ground
 	partial  bool // the walk did not begin at the list's beginning
+	round    bool // the statement is made by the round this walk belongs to
 	quiet    bool // the last page held only known, unchanged calls older than the cutoff
 	largest  int  // rows on the largest page
 	skipped  int  // calls older than since

@@ -1,0 +1,130 @@
+package callsync
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"callsyncd/call"
+)
+
+// statement is the newest completeness statement of the source.
+func (b *testbed) statement() call.Statement {
+	b.t.Helper()
+	list, err := b.store.Statements(b.t.Context(), "crm", 1)
+	if err != nil || len(list) != 1 {
+		b.t.Fatalf("%d statements, %v", len(list), err)
+	}
+	return list[0]
+}
+
+func (b *testbed) kinds(id call.ID) (kinds []call.EventKind) {
+	b.t.Helper()
+	events, err := b.store.History(b.t.Context(), call.Key{Source: "crm", ID: id})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+func TestSweepStatesWhatIsHeld(t *testing.T) {
+	inBubble(t, 25, func(b *testbed) {
+		b.vendor.calls[3].Promised = true // and never given
+		b.round(true)
+		st := b.statement()
+		if st.Proved || st.Listed != 25 || st.Held != 25 || st.Expected == nil || *st.Expected != 25 || st.MissingCount+st.ExtraCount != 0 {
+			t.Errorf("%+v", st)
+		}
+		if st.Open[call.PartTranscript]["http_404"] != 1 || st.Parts[call.PartTranscript][call.Pending] != 1 || st.Parts[call.PartRecord][call.Stored] != 25 {
+			t.Errorf("parts %v, open %v", st.Parts, st.Open)
+		}
+		listed, open := 0, 0
+		for _, d := range st.Days {
+			listed, open = listed+d.Listed, open+d.Open
+		}
+		if listed != 25 || open != 1 || !slices.IsSortedFunc(st.Days, func(x, y call.StatementDay) int { return strings.Compare(y.Day, x.Day) }) {
+			t.Errorf("days %+v", st.Days)
+		}
+		b.vendor.edit(func() { b.vendor.calls[3].Transcript = "here" })
+		time.Sleep(time.Minute)
+		b.mustRound(true)
+		if st := b.statement(); !st.Proved || len(st.Doubts) != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestCallCountsAsDeletedAfterTwoSweeps(t *testing.T) {
+	inBubble(t, 30, func(b *testbed) {
+		b.mustRound(true)
+		gone := b.vendor.calls[7]
+		b.vendor.keepsAnswering = true // its own endpoint still knows the call
+		b.vendor.hide(gone)
+		b.mustRound(true)
+		if r := b.load(call.ID(gone.ID)); r.Call.DeletedUpstreamAt != nil || r.MissedSweeps != 1 {
+			t.Fatalf("after one sweep: %v, %d", r.Call.DeletedUpstreamAt, r.MissedSweeps)
+		}
+		b.mustRound(true)
+		first := b.load(call.ID(gone.ID)).Call.DeletedUpstreamAt
+		if first == nil {
+			t.Fatal("after two sweeps the call does not count as deleted")
+		}
+		if st := b.statement(); st.ExtraCount != 1 || !slices.Equal(st.Extra, []call.ID{call.ID(gone.ID)}) {
+			t.Errorf("extra %v", st.Extra)
+		}
+		time.Sleep(time.Hour)
+		b.mustRound(true)
+		if again := b.load(call.ID(gone.ID)).Call.DeletedUpstreamAt; !again.Equal(*first) {
+			t.Error("the time of the deletion moved")
+		}
+		if b.held() != 30 {
+			t.Errorf("held %d: a deletion upstream must not touch the archive", b.held())
+		}
+		b.vendor.show(gone, 7)
+		b.mustRound(true)
+		if r := b.load(call.ID(gone.ID)); r.Call.DeletedUpstreamAt != nil || r.MissedSweeps != 0 {
+			t.Errorf("after its return: %v, %d", r.Call.DeletedUpstreamAt, r.MissedSweeps)
+		}
+		want := []call.EventKind{call.EventListed, call.EventMissing, call.EventDeleted, call.EventReturned}
+		if got := b.kinds(call.ID(gone.ID)); !slices.Equal(got, want) {
+			t.Errorf("history %v, want %v", got, want)
+		}
+	})
+}
+
+func TestNotFoundProvesADeletionAtOnce(t *testing.T) {
+	inBubble(t, 30, func(b *testbed) {
+		b.mustRound(true)
+		gone := b.vendor.calls[7]
+		b.vendor.hide(gone)
+		b.mustRound(true)
+		if b.load(call.ID(gone.ID)).Call.DeletedUpstreamAt == nil {
+			t.Error("the vendor says 404 for a call it does not list: deleted")
+		}
+	})
+}
+
+func TestMassDisappearanceMarksNothing(t *testing.T) {
+	inBubble(t, 40, func(b *testbed) {
+		b.mustRound(true)
+		b.vendor.edit(func() { b.vendor.calls = b.vendor.calls[:35] })
+		r := b.round(true)
+		if r.Complete || !strings.Contains(r.Error, "5 of 40 calls vanished") {
+			t.Fatalf("complete %t, %q", r.Complete, r.Error)
+		}
+		for i := range 40 {
+			id := call.ID(fmt.Sprintf("c%03d", i+1))
+			if rec := b.load(id); rec.Call.DeletedUpstreamAt != nil || rec.MissedSweeps != 0 {
+				t.Errorf("call %s was marked", id)
+			}
+		}
+		if st := b.statement(); st.Proved || len(st.Doubts) != 1 || st.ExtraCount != 5 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
