@@ -24,6 +24,10 @@ type Checkpoint struct {
 	Head     *Walk `json:"head,omitempty"`
 	Trailing *Walk `json:"trailing,omitempty"`
 	Sweep    *Walk `json:"sweep,omitempty"`
+	// Fields are the fields of the vendor's list items as the last sweep saw
+	// them; Drift says what had become of them since the one before.
+	Fields map[string]FieldShare `json:"fields,omitempty"`
+	Drift  []string              `json:"drift,omitempty"`
 	// Learned holds facts proved about this vendor account, by name.
 	Learned map[string]string `json:"learned,omitempty"`
 	// Refused is set while the vendor refuses our credentials.
@@ -31,6 +35,13 @@ type Checkpoint struct {
 	// Requests counts API requests since the source was added; lookups apart.
 	Requests       int64 `json:"requests,omitempty"`
 	LookupRequests int64 `json:"lookup_requests,omitempty"`
+}
+
+// FieldShare is how often a field of a vendor's list items has a value, 0 to 1,
+// and of which JSON type that mostly is.
+type FieldShare struct {
+	Share float64 `json:"share"`
+	Kind  string  `json:"kind"`
 }
 
 // Walk is one pass over a vendor's list.

@@ -91,6 +91,9 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	for _, text := range unclean(c) {
 		add("%s", text)
 	}
+	for _, text := range c.Drift {
+		add("%s", text)
+	}
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
 	}

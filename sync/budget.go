@@ -31,6 +31,8 @@ type Budget struct {
 	windows  []*rateWindow
 	paused   time.Time // no request before
 	why      string
+	broken   time.Time // the circuit is open until then
+	failures int       // in a row
 	queue    []*waiter
 	sequence int
 	counted  [2]int64 // API requests, lookups
@@ -75,6 +77,11 @@ func (b *Budget) Take(ctx context.Context) error {
 	defer b.leave(w)
 	for {
 		now := time.Now()
+		if b.broken.After(now) {
+			until := b.broken
+			b.mu.Unlock()
+			return &call.BudgetError{Source: b.source, Until: until, Why: "the vendor failed too often in a row"}
+		}
 		free, why := b.freeAt(now, purpose)
 		first := b.queue[0] == w
 		if first && !free.After(now) {
@@ -149,6 +156,28 @@ func (b *Budget) Pause(until time.Time, why string) {
 	defer b.mu.Unlock()
 	if until.After(b.paused) {
 		b.paused, b.why = until, why
+	}
+}
+
+const (
+	// breakAfter is how many requests in a row must fail before none is made
+	// for a while; each further failure doubles the while.
+	breakAfter = 12
+	breakFirst = 15 * time.Second
+	breakMost  = 15 * time.Minute
+)
+
+// Outcome tells the circuit breaker how a request went. A vendor that fails
+// again and again is left alone for a while: the work is put off, not lost.
+func (b *Budget) Outcome(failed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !failed {
+		b.failures, b.broken = 0, time.Time{}
+		return
+	}
+	if b.failures++; b.failures >= breakAfter {
+		b.broken = time.Now().Add(min(breakMost, breakFirst<<min(10, b.failures-breakAfter)))
 	}
 }
 

@@ -288,3 +288,36 @@ func TestTransportBoundsTheRequestOnly(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestBreakerLeavesAFailingVendorAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vendor := &answers{script: []answer{{500, nil}}}
+		rt := NewBudget("crm", nil, 2*time.Minute).Transport(vendor)
+		ask := func() error {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+			_, err := rt.RoundTrip(req)
+			return err
+		}
+		asked := 0
+		for range 600 { // ten minutes of one try a second
+			if ask() == nil {
+				asked++
+			}
+			time.Sleep(time.Second)
+		}
+		if asked > breakAfter+8 {
+			t.Errorf("%d requests to a vendor that only fails", asked)
+		}
+		var spent *call.BudgetError
+		if err := ask(); !errors.As(err, &spent) || !errors.Is(err, call.ErrTransient) || time.Until(spent.Until) > breakMost {
+			t.Fatalf("while it is open: %v", err)
+		}
+		vendor.script = []answer{{200, nil}}
+		time.Sleep(time.Until(spent.Until) + time.Second)
+		for range 3 {
+			if err := ask(); err != nil {
+				t.Errorf("after the vendor recovered: %v", err)
+			}
+		}
+	})
+}

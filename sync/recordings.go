@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"sync"
 	"time"
 
@@ -340,9 +341,23 @@ func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recordi
 	next := *record
 	recording.State = call.Stored
 	next.Call.Recording = &recording
-	next.Parts.Recording = call.Part{State: call.Stored}
+	next.Parts.Recording = call.Part{State: call.Stored, Attempts: record.Parts.Recording.Attempts}
+	if !plausibleLength(&record.Call, &recording) {
+		next.Parts.Recording.Reason = "length_differs"
+		e.log.Warn("recording is not as long as its call", "call_id", string(record.Call.ID),
+			"call_seconds", *record.Call.DurationSeconds, "audio_seconds", *recording.DurationSeconds)
+	}
 	next.Mirror()
 	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording})
+}
+
+// plausibleLength compares the audio with the call's length, where both are
+// known: a tenth or three seconds apart is usual, for ringing and rounding.
+func plausibleLength(c *call.Call, r *call.Recording) bool {
+	if c.DurationSeconds == nil || r.DurationSeconds == nil || *c.DurationSeconds <= 0 {
+		return true
+	}
+	return math.Abs(*c.DurationSeconds-*r.DurationSeconds) <= max(3, *c.DurationSeconds/10)
 }
 
 // keepFailure stores what went wrong and when it is tried again. Once the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,6 +93,9 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	if whole && !w.sweep {
 		err = w.verdict()
 	}
+	if err == nil && !w.sweep {
+		err = w.shrunk() // a sweep draws its own balance
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // interrupted, not failed: what was stored stays, the rest comes next time
 	}
@@ -103,6 +107,11 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	var statement *call.Statement
 	if w.sweep && read {
 		var doubt error
+		if err == nil {
+			if _, grave := drift(e.Checkpoint().Fields, w.fields.shares()); len(grave) > 0 {
+				err = suspect("the vendor's records changed: %s", strings.Join(grave, "; "))
+			}
+		}
 		if statement, doubt = e.reconcile(ctx, w, err); err == nil {
 			err = doubt
 		}
@@ -125,7 +134,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	e.noteRefusal(ctx, err)
 	saveErr := e.commit(ctx, nil, statement, func(c *call.Checkpoint) {
 		*slot(c) = &walk
-		if walk.Total != nil && w.window == nil {
+		if walk.Total != nil && w.window == nil && (err == nil || read && c.Total == nil) {
 			c.Total = walk.Total
 		}
 		if read {
@@ -160,6 +169,10 @@ func (w *walker) learned(c *call.Checkpoint, window string) {
 	}
 	if window != "" {
 		c.Learned[learnedWindow] = window
+	}
+	if now := w.fields.shares(); now != nil {
+		texts, grave := drift(c.Fields, now)
+		c.Fields, c.Drift = now, append(grave, texts...)
 	}
 	delete(c.Learned, learnedShortfall)
 	if n := w.shortfall(); n > 0 {

@@ -50,6 +50,9 @@ func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 			again.Body = body
 		}
 		resp, err := t.base.RoundTrip(again)
+		if req.Context().Err() == nil {
+			t.budget.Outcome(err != nil || resp.StatusCode >= 500)
+		}
 		if err != nil {
 			cancel()
 			return nil, err

@@ -36,6 +36,7 @@ type walker struct {
 	seen     map[call.ID]struct{}
 	cursors  map[string]bool
 	order    orderWatch
+	fields   fields
 	repeats  int
 	dropped  bool // the vendor's total went down under way
 	ended    bool // the list's end was reached, rather than known ground
@@ -161,6 +162,9 @@ func (w *walker) count(page call.Page) (fresh int) {
 		w.seen[it.ID] = struct{}{}
 		fresh++
 		w.order.see(it)
+		if w.sweep {
+			w.fields.see(it.Body)
+		}
 	}
 	w.walk.Seen = len(w.seen)
 	if page.Total != nil {
@@ -282,6 +286,22 @@ func (w *walker) verdict() error {
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:
 		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
+	}
+	return nil
+}
+
+// shrinkShare is how much of its list a vendor may lose between two walks before
+// the answer is doubted.
+const shrinkShare = 0.10
+
+// shrunk doubts a list that lost more than a tenth since the last clean walk.
+func (w *walker) shrunk() error {
+	before := w.e.Checkpoint().Total
+	if before == nil || w.walk.Total == nil || w.window != nil {
+		return nil
+	}
+	if lost := *before - *w.walk.Total; lost > max(1, int(shrinkShare*float64(*before))) {
+		return suspect("the vendor's list shrank from %d to %d calls since the last walk", *before, *w.walk.Total)
 	}
 	return nil
 }
