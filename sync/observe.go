@@ -49,8 +49,11 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint call %s: %w", key, err)
 	}
-	record := e.record(key, had, &mapped, prints, o.incomplete)
-	o.write = call.Write{Record: record, Documents: changed}
+	record, events := e.record(key, had, &mapped, prints, o.incomplete)
+	if len(changed) == 0 {
+		events = nil // the same bytes again: it was told when they came
+	}
+	o.write = call.Write{Record: record, Documents: changed, Events: events}
 	o.edit = had != nil && len(changed) > 0
 	o.write.Kind = changeKind(had, &record, len(changed) > 0)
 	o.dirty = had == nil || len(changed) > 0 || o.write.Kind != "" || !reflect.DeepEqual(had.Parts, record.Parts) ||
@@ -132,10 +135,9 @@ func (e *Engine) fingerprint(had *call.Record, docs call.Documents) (changed cal
 	return changed, prints, nil
 }
 
-// record builds a call's new record. Good content is never replaced by
-// nothing: an emptier answer is kept as a version, the reader keeps the good.
-func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, prints map[string]string, failure error) call.Record {
-	r := call.Record{Call: mapped.Call, Fingerprints: prints, TranscriptFrom: mapped.TranscriptFrom}
+// record builds a call's new record, and the events worth remembering.
+func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, prints map[string]string, failure error) (r call.Record, events []call.Event) {
+	r = call.Record{Call: mapped.Call, Fingerprints: prints, TranscriptFrom: mapped.TranscriptFrom}
 	c := &r.Call
 	c.Key, c.Source, c.ID, c.Provider = key, key.Source, key.ID, e.info.Name
 	now := time.Now().UTC()
@@ -146,18 +148,13 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		c.FirstSeenAt, c.Version, c.ChangedAt = old.FirstSeenAt, old.Version, old.ChangedAt
 		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
 		r.MissedSweeps = had.MissedSweeps
-		if len(c.Transcript) == 0 && len(old.Transcript) > 0 {
-			c.Transcript, r.TranscriptFrom = old.Transcript, had.TranscriptFrom
+		if p := &r.Parts.Transcript; p.Reason == quarantined {
+			p.Reason = ""
 		}
-		if c.Summary == nil {
-			c.Summary = old.Summary
+		if p := &r.Parts.Summary; p.Reason == quarantined {
+			p.Reason = ""
 		}
-		if len(c.Topics) == 0 {
-			c.Topics = old.Topics
-		}
-		if c.SentimentLabel == nil && c.SentimentScore == nil {
-			c.SentimentLabel, c.SentimentScore = old.SentimentLabel, old.SentimentScore
-		}
+		events = keepGood(&r, had)
 	}
 	w := &weather{now: now, firstSeen: c.FirstSeenAt, end: c.End(), horizon: e.src.Horizon, failure: failure}
 	if failure != nil && final(failure) && !now.Before(w.base().Add(w.horizon)) {
@@ -167,7 +164,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		w.status = *c.Status
 	}
 	e.settleParts(&r, mapped, w)
-	return r
+	return r, events
 }
 
 func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {

@@ -89,7 +89,7 @@ func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write 
 		e.log.Warn("stored call no longer maps", "call_id", string(record.Call.ID), "err", err)
 		return nil
 	}
-	next := e.record(record.Call.Key, record, &mapped, record.Fingerprints, nil)
+	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, nil)
 	next.Parts = record.Parts
 	next.Mirror()
 	if sameCall(&record.Call, &next.Call) {
