@@ -16,6 +16,7 @@ import (
 const (
 	maxBody   = 32 << 20 // bytes
 	maxDepth  = 64       // nested objects and arrays
+	maxValues = 500_000  // a decoded value costs some hundred bytes, however few it was sent in
 	maxNumber = 1000     // bytes of one number
 	// A gzip answer may grow by maxRatio once it is larger than ratioFrom bytes.
 	maxRatio  = 100
@@ -108,7 +109,7 @@ func decodeJSON(body []byte) (any, error) {
 // checkShape refuses what would make decoding expensive: deep nesting and
 // numbers of absurd length.
 func checkShape(body []byte) error {
-	depth, number := 0, 0
+	depth, number, values := 0, 0, 0
 	inText := false
 	for i := 0; i < len(body); i++ {
 		c := body[i]
@@ -118,6 +119,10 @@ func checkShape(body []byte) error {
 		case c == '"':
 			inText = !inText
 		case inText:
+		case c == ',' || c == ':':
+			if values++; values > maxValues {
+				return fmt.Errorf("answer has more than %d values", maxValues)
+			}
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {
 				return fmt.Errorf("answer is nested deeper than %d levels", maxDepth)
