@@ -250,7 +250,7 @@ func TestTranscriptPromisedThenGiven(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 		part := b.load(call.ID(c.ID)).Parts.Transcript
-		if part.Reason != "http_404" || part.NextTry.Sub(time.Now()) > time.Minute {
+		if part.Reason != "http_404" || time.Until(part.NextTry) > time.Minute {
 			t.Fatalf("%+v", part)
 		}
 		ctx, cancel := context.WithCancel(b.t.Context())
@@ -306,7 +306,6 @@ func TestGoodContentIsNotReplacedByNothing(t *testing.T) {
 }
 
 func TestRecordingLinksAreRenewed(t *testing.T) {
-	type status int
 	for name, tc := range map[string]struct {
 		prepare func(*testbed)
 		relinks int
