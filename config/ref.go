@@ -98,11 +98,25 @@ func secretFile(path string) (string, error) {
 	if err != nil {
 		return "", bare(err)
 	}
-	if info.Mode().IsRegular() && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("other users can read this file (mode %04o); run: chmod 600 %s", info.Mode().Perm(), shellQuote(path))
+	if info.Mode().IsRegular() && runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
+		return "", fmt.Errorf("other users can change this file (mode %04o); run: chmod 600 %s", info.Mode().Perm(), shellQuote(path))
 	}
 	data, err := readFile(path, maxSecretBytes)
 	return string(data), bare(err)
+}
+
+// readable reports whether other users can read the file of a reference. It is
+// worth a warning and no more: containers mount secrets that way.
+func (r Ref) readable() (mode fs.FileMode, loose bool) {
+	path, isFile := strings.CutPrefix(string(r), "file:")
+	if !isFile || runtime.GOOS == "windows" {
+		return 0, false
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false // Resolve says so when the secret is needed
+	}
+	return info.Mode().Perm(), info.Mode().Perm()&0o044 != 0
 }
 
 func systemdCredential(name string, getenv func(string) string) (string, error) {

@@ -30,7 +30,7 @@ func TestResolve(t *testing.T) {
 	}
 	dir := t.TempDir()
 	good := write(t, dir, "good", "hunter2\r\n", 0o600)
-	loose := write(t, dir, "it's loose", "hunter2", 0o640)
+	loose := write(t, dir, "it's loose", "hunter2", 0o660)
 	write(t, dir, "cred", "hunter2\n", 0o644) // systemd guards the folder
 	empty := write(t, dir, "empty", " \n", 0o600)
 	lines := write(t, dir, "lines", "user\nhunter2\n", 0o600)
@@ -62,7 +62,7 @@ func TestResolve(t *testing.T) {
 	}
 	if runtime.GOOS != "windows" {
 		_, err := Ref("file:" + loose).Resolve(getenv)
-		if want := "other users can read this file (mode 0640); run: chmod 600 '" + dir + `/it'\''s loose'`; err == nil || !strings.Contains(err.Error(), want) {
+		if want := "other users can change this file (mode 0660); run: chmod 600 '" + dir + `/it'\''s loose'`; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

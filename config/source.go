@@ -112,6 +112,8 @@ func (r *reader) credentials(key string, written map[string]string) map[string]R
 		ref, err := ParseRef(written[name])
 		if err != nil {
 			r.problem(key+"."+name, "%v", err)
+		} else if mode, loose := ref.readable(); loose {
+			r.warn(key+"."+name, "other users can read the secret (mode %04o); chmod 600 keeps it to the daemon", mode)
 		}
 		refs[name] = ref
 	}

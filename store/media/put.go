@@ -72,7 +72,7 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if err != nil {
 		return call.Recording{}, err
 	}
-	content, err := sniff(f, got.size)
+	content, err := sniff(f, got.size, expect.ContentType)
 	if err != nil {
 		return call.Recording{}, err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"mime"
+	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 )
@@ -58,9 +60,17 @@ type sniffed struct {
 	start int64
 }
 
+// unknownBytes is the least size of a file nobody recognises to be believed to
+// be the audio its host says it is; shorter ones are more likely an error.
+const unknownBytes = 1 << 10
+
+// beginningBytes is the least size of a file that begins like an MP3.
+const beginningBytes = 64
+
 // sniff tells what a file is by its content. Pages, documents, images and
-// unknown bytes are a *ContentError.
-func sniff(f io.ReaderAt, size int64) (sniffed, error) {
+// archives are a *ContentError, whatever the host claims; so are unknown bytes
+// that are few or not claimed to be audio.
+func sniff(f io.ReaderAt, size int64, claimed string) (sniffed, error) {
 	start, err := afterTags(f)
 	if err != nil {
 		return sniffed{}, err
@@ -87,7 +97,33 @@ func sniff(f io.ReaderAt, size int64) (sniffed, error) {
 		}
 		return sniffed{known, start}, nil
 	}
+	if f, ok := believed(head, start, size, claimed, detected); ok {
+		return sniffed{f, start}, nil
+	}
 	return sniffed{}, &ContentError{NotAudio, fmt.Sprintf("%d bytes that look like %s", size, detected)}
+}
+
+// believed takes bytes for a recording that no rule recognised: the beginning
+// of an MP3 whose frames do not follow each other as they should, or anything
+// that is nothing else and comes as audio. Losing a recording over an encoder's
+// oddity would be worse than keeping a few strange bytes.
+func believed(head []byte, start, size int64, claimed string, detected *mimetype.MIME) (format, bool) {
+	sync := len(head) > 2 && head[0] == 0xff && head[1]&0xe0 == 0xe0 && head[1]&0x06 != 0 && head[2]>>4 != 0xf
+	unknown := detected.Is("application/octet-stream") || detected.Is("audio/mpeg") || detected.Is("audio/aac")
+	media, _, err := mime.ParseMediaType(claimed)
+	switch {
+	case len(bytes.Trim(head, "\x00")) == 0, bytes.Contains(bytes.ToLower(head), []byte("<html")):
+		return format{}, false
+	case unknown && size >= beginningBytes && (sync || start > 0 && start < size):
+		return formatMP3, true
+	case err != nil || !unknown || size < unknownBytes || !strings.HasPrefix(media, "audio/"):
+		return format{}, false
+	case media == "audio/mpeg" || media == "audio/mp3":
+		return formatMP3, true
+	case media == "audio/wav" || media == "audio/x-wav" || media == "audio/wave":
+		return formatWAV, true
+	}
+	return format{media, ".audio"}, true
 }
 
 // readHead returns up to headBytes from offset on.

@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestSniffKnowsSound(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := sniff(bytes.NewReader(test.data), int64(len(test.data)))
+			got, err := sniff(bytes.NewReader(test.data), int64(len(test.data)), "")
 			if err != nil || got.contentType != test.want || got.extension != test.extension {
 				t.Errorf("sniff = %v, %v; want %s %s", got, err, test.want, test.extension)
 			}
@@ -69,7 +70,6 @@ var notSound = map[string][]byte{
 	"one byte":          {0xff},
 	"utf-16 text":       []byte("\xff\xfeh\x00i\x00"),
 	"two bytes of mp3":  append([]byte{0xff, 0xfb}, "<html></html>"...),
-	"one cut frame":     mpegFrames(mpeg1Header, 1, 417)[:200],
 	"second frame bad":  append(mpegFrames(mpeg1Header, 1, 417), "<html>"...),
 	"tag only":          id3(100),
 	"html after a tag":  append(id3(100), "<html></html>"...),
@@ -80,7 +80,7 @@ var notSound = map[string][]byte{
 func TestSniffRefusesOtherContent(t *testing.T) {
 	for name, data := range notSound {
 		t.Run(name, func(t *testing.T) {
-			got, err := sniff(bytes.NewReader(data), int64(len(data)))
+			got, err := sniff(bytes.NewReader(data), int64(len(data)), "audio/mpeg")
 			content, ok := errors.AsType[*ContentError](err)
 			if !ok || content.Reason != NotAudio || !errors.Is(err, call.ErrCorrupt) || errors.Is(err, call.ErrRefused) {
 				t.Fatalf("sniff = %v, %v; want not_audio", got, err)
@@ -89,6 +89,38 @@ func TestSniffRefusesOtherContent(t *testing.T) {
 				t.Errorf("the error quotes the body: %v", err)
 			}
 		})
+	}
+}
+
+// Bytes no rule recognises are kept when they come as audio and are nothing
+// else: an odd encoder must not cost a recording.
+func TestSniffBelievesWhatMayBeSound(t *testing.T) {
+	noise := make([]byte, 20000)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	for name, test := range map[string]struct {
+		data    []byte
+		claimed string
+		want    format
+	}{
+		"tag and noise":          {append(id3(100), noise...), "audio/mpeg", formatMP3},
+		"tag and zeros, a sync":  {append(append(id3(100), 0xff, 0xfb, 0x90, 0x64), make([]byte, 4000)...), "", formatMP3},
+		"sync word and noise":    {append([]byte{0xff, 0xfb, 0x90, 0x64}, noise...), "application/octet-stream", formatMP3},
+		"sync word and zeros":    {append([]byte{0xff, 0xfb, 0x90, 0x00}, make([]byte, 5000)...), "audio/mpeg", formatMP3},
+		"one cut frame":          {mpegFrames(mpeg1Header, 1, 417)[:200], "", formatMP3},
+		"noise claimed as mp3":   {append([]byte{0, 1, 2, 3}, noise...), "audio/mpeg", formatMP3},
+		"noise claimed as other": {append([]byte{0, 1, 2, 3}, noise...), "audio/x-odd; rate=8000", format{"audio/x-odd", ".audio"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := sniff(bytes.NewReader(test.data), int64(len(test.data)), test.claimed)
+			if err != nil || got.format != test.want {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	for name, claimed := range map[string]string{"unclaimed": "", "a page": "text/html", "binary": "application/octet-stream"} {
+		if got, err := sniff(bytes.NewReader(noise), int64(len(noise)), claimed); err == nil {
+			t.Errorf("noise, %s: taken as %v", name, got)
+		}
 	}
 }
 
@@ -136,7 +168,7 @@ func TestSeconds(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			f := bytes.NewReader(test.data)
-			content, err := sniff(f, f.Size())
+			content, err := sniff(f, f.Size(), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +193,7 @@ func FuzzSniffAndSeconds(f *testing.F) {
 	f.Add(adts(2))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bytes.NewReader(data)
-		content, err := sniff(r, r.Size())
+		content, err := sniff(r, r.Size(), "audio/mpeg")
 		if err != nil {
 			if !errors.Is(err, call.ErrCorrupt) {
 				t.Fatalf("sniffing bytes in memory: %v", err)
