@@ -301,11 +301,8 @@ func soloTruth(w *world, v view) call.Call {
 		AgentID: &agent.id, AgentName: &agent.first, StartedAt: instant(v.started), EndedAt: instant(v.ended), CreatedAt: &v.created,
 		SentimentLabel: sentiment, Summary: summary,
 	}
-	switch v.direction { // without one, nobody can tell which is the other party
-	case "inbound":
+	if c.Phone = &to; v.direction == "inbound" {
 		c.Phone = &from
-	case "outbound":
-		c.Phone = &to
 	}
 	if n := w.finished(v); n != nil {
 		c.DurationSeconds = ptr(float64(*n))

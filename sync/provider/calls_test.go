@@ -150,13 +150,13 @@ func TestSampling(t *testing.T) {
 		}
 	}
 	sampled := 0
-	for n := range 6400 {
+	for n := range 10000 {
 		if asked(fmt.Sprint("later-", n)) {
 			sampled++
 		}
 	}
 	if sampled < 50 || sampled > 150 {
-		t.Errorf("%d of 6400 calls are checked, want about 100", sampled)
+		t.Errorf("%d of 10000 calls are checked, want about 100", sampled)
 	}
 	if p.Learn(sampleCall("poorer", "Hell"), learned) {
 		t.Error("a poorer transcript path taught something")
@@ -168,8 +168,8 @@ func TestSampling(t *testing.T) {
 	if step, _ := p.Wanted(silent, learned); step != "transcript" || !asked("later-0") {
 		t.Error("strict mode does not ask for every transcript")
 	}
-	if step, ok := p.Wanted(silent, nil); ok {
-		t.Errorf("without strict mode %s is asked for", step)
+	if step, _ := p.Wanted(silent, nil); step != "transcript" {
+		t.Error("a detail without transcript is believed without asking the transcript's own path")
 	}
 	missed := call.Documents{"list": {Body: json.RawMessage(`{"id": "m", "status": "no_answer"}`)}, "detail": {Body: json.RawMessage(`{"data": {"id": "m"}}`)}}
 	if step, ok := p.Wanted(missed, learned); ok {
@@ -186,7 +186,9 @@ func TestWanted(t *testing.T) {
 		{"smartalex", `{"id": "a", "call_status": "in_progress"}`, ""},
 		{"solomobile", `{"id": "a", "status": "In-Progress"}`, ""},
 		{"solomobile", `{"id": "a", "status": "busy"}`, "detail"},
-		{"callcamp", `{"uuid": "a", "status": "completed", "transcript": null}`, ""},
+		{"callcamp", `{"uuid": "a", "status": "completed", "transcript": null}`, "detail"},
+		{"callcamp", `{"uuid": "a", "status": "completed", "transcript": []}`, ""},
+		{"callcamp", `{"uuid": "a", "status": "no-answer", "transcript": null}`, ""},
 		{"callcamp", `{"uuid": "a", "status": "completed"}`, "detail"},
 		{"callcamp", `{"uuid": "a", "status": "queued"}`, ""},
 		{"agentvoice", `{"id": "a", "status": "completed"}`, ""},
@@ -500,5 +502,26 @@ func TestSentiment(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", item, got, want)
 		}
+	}
+}
+
+// A transcript that ends long before its call does is checked more often than
+// others, so that an excerpt is not taken for the whole.
+func TestEarlyEndIsChecked(t *testing.T) {
+	p := builtin(t, "smartalex", nil)
+	docs := func(id string, last int) call.Documents {
+		detail := fmt.Sprintf(`{"data": {"id": %q, "duration": 200, "transcript": [{"speaker": "agent", "text": "a", "timestamp": 0}, {"speaker": "caller", "text": "b", "timestamp": %d}]}}`, id, last)
+		return call.Documents{"list": {Body: json.RawMessage(fmt.Sprintf(`{"id": %q, "status": "completed"}`, id))}, "detail": {Body: json.RawMessage(detail)}}
+	}
+	learned := map[string]string{"transcript.checked": "1,2,3"} // the first sample is full
+	if _, ok := p.Wanted(docs("x1", 190), learned); ok {
+		t.Error("a transcript as long as its call is checked")
+	}
+	if step, _ := p.Wanted(docs("x1", 8), learned); step != "transcript" {
+		t.Error("a transcript that ends after 8 of 200 seconds is believed")
+	}
+	learned["transcript.checked"] = "1,2,3,4,5,6"
+	if _, ok := p.Wanted(docs("x1", 8), learned); ok {
+		t.Error("a vendor whose early ends proved whole is asked for ever")
 	}
 }

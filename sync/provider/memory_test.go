@@ -13,7 +13,9 @@ import (
 // A hostile vendor must not be able to make the process large: the answer's
 // bytes are bounded, and so is what they decode to.
 func TestHostileAnswersStaySmall(t *testing.T) {
-	many := func(element string, n int) string { return `{"calls": [` + strings.Repeat(element+",", n) + element + `]}` }
+	many := func(element string, n int) string {
+		return `{"calls": [` + strings.Repeat(element+",", n) + element + `]}`
+	}
 	for name, body := range map[string]string{
 		"empty objects": many("{}", 5_000_000),
 		"numbers":       many("1", 10_000_000),

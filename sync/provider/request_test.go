@@ -330,7 +330,7 @@ func TestOddDataIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := bind(t, d, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	docs := call.Documents{"list": {Body: []byte(`{"id": "a", "contact": "Robin Vale", "agent_id": {"x": 1}, "direction": 5, "status": "completed"}`)}}
+	docs := call.Documents{"list": {Body: []byte(`{"id": "a", "contact": "Robin Vale", "agent_id": {"x": 1}, "contact_id": {"x": "Robin"}, "direction": 5, "status": "completed"}`)}}
 	for range 50 {
 		m, err := p.Map(docs)
 		if err != nil {

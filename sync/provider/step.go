@@ -46,19 +46,36 @@ func (p *Provider) applies(ctx context.Context, v *view, st *step) bool {
 	return st.When == nil || truthy(p.field(ctx, v, st.When))
 }
 
-// sampled reports whether a call belongs to the sample of a checked step: the
-// document it is checked against has a transcript, and it is one of the first
-// or its hash says so.
+// sampled reports whether a checked step is wanted for a call: when the document
+// it is checked against has no transcript at all; when the call is one of the
+// first, or its hash says so; and, for a while, when that document's transcript
+// ends suspiciously early.
 func (p *Provider) sampled(ctx context.Context, v *view, st *step, learned map[string]string) bool {
-	if p.words(ctx, v, st.Check.Against).turns == 0 {
-		return false
+	usual := p.words(ctx, v, st.Check.Against)
+	if usual.turns == 0 {
+		return true
 	}
 	sum := sha256.Sum256([]byte(v.id))
 	if binary.BigEndian.Uint64(sum[:])%uint64(st.Check.Every) == 0 {
 		return true
 	}
 	checked := checkedCalls(learned[st.Name+learnedChecked])
-	return len(checked) < st.Check.First && !slices.Contains(checked, mark(v.id))
+	first := st.Check.First
+	if p.endsEarly(ctx, v, usual) {
+		first *= 2
+	}
+	return len(checked) < first && !slices.Contains(checked, mark(v.id))
+}
+
+// endsEarly reports a transcript that covers less than half of a call of some length.
+func (p *Provider) endsEarly(ctx context.Context, v *view, usual extent) bool {
+	const someLength = 30 // seconds
+	known := pick(p, ctx, v, p.d.spec.Map.DurationSeconds, lengthOf)
+	if known == nil {
+		return false
+	}
+	length := *known
+	return length >= someLength && (usual.turns == 1 || usual.last > 0 && usual.last < length/2)
 }
 
 func checkedCalls(list string) []string {
@@ -71,7 +88,10 @@ func mark(id call.ID) string {
 }
 
 // extent is how much a document's transcript holds.
-type extent struct{ turns, runes int }
+type extent struct {
+	turns, runes int
+	last         float64 // start of the last turn in seconds; 0 when not known
+}
 
 // words measures the transcript in one document.
 func (p *Provider) words(ctx context.Context, v *view, document string) extent {
@@ -87,6 +107,9 @@ func (p *Provider) words(ctx context.Context, v *view, document string) extent {
 		e := extent{turns: len(turns)}
 		for _, t := range turns {
 			e.runes += utf8.RuneCountInString(t.Text)
+			if t.StartSeconds != nil {
+				e.last = max(e.last, *t.StartSeconds)
+			}
 		}
 		return e
 	}
@@ -110,7 +133,7 @@ func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
 		}
 		full, usual := p.words(ctx, v, st.Name), p.words(ctx, v, st.Check.Against)
 		if usual.turns == 0 {
-			continue
+			continue // asked for because there was nothing to compare with
 		}
 		if full.turns > usual.turns || full.runes > usual.runes {
 			learned[st.Name+learnedStrict] = "true"
@@ -118,7 +141,7 @@ func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
 			continue
 		}
 		checked := checkedCalls(learned[st.Name+learnedChecked])
-		if len(checked) < st.Check.First && !slices.Contains(checked, mark(v.id)) {
+		if len(checked) < 2*st.Check.First && !slices.Contains(checked, mark(v.id)) {
 			learned[st.Name+learnedChecked] = strings.Join(append(checked, mark(v.id)), ",")
 		}
 	}
@@ -142,7 +165,7 @@ func (p *Provider) Renew(part call.PartName, docs call.Documents) []string {
 	var names []string
 	for _, name := range listed {
 		_, held := docs[name]
-		if st := p.d.steps[name]; held || st.Check == nil && !st.OnDemand && p.applies(ctx, v, st) {
+		if st := p.d.steps[name]; held || p.mayWant(ctx, v, st) {
 			names = append(names, name)
 		}
 	}
@@ -183,6 +206,14 @@ func (p *Provider) Fetch(ctx context.Context, name string, docs call.Documents) 
 		return call.Document{}, err
 	}
 	return doc, nil
+}
+
+// mayWant reports whether a step would be asked for whatever the sample says.
+func (p *Provider) mayWant(ctx context.Context, v *view, st *step) bool {
+	if st.OnDemand || !p.applies(ctx, v, st) {
+		return false
+	}
+	return st.Check == nil || p.words(ctx, v, st.Check.Against).turns == 0
 }
 
 // oneCallOnly keeps a 403 about one call from being taken for refused

@@ -1,0 +1,325 @@
+package callsync
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"callsyncd/call"
+)
+
+// modelCall is one call at the vendor of the model, with what the model must
+// remember to judge the archive.
+type modelCall struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Rev     int       `json:"rev"`
+	Flag    bool      `json:"flag"`  // the list says that there is a transcript
+	Audio   string    `json:"audio"` // link, or what the list says without one: absent, promised, unknown
+
+	text    string // what the transcript's own address gives; empty is 404
+	trouble error  // what the media host answers; nil is the recording
+	listed  bool
+	answers bool // asked for by id, the vendor knows it although it is not listed
+	twice   bool // the list shows it in two rows
+
+	texts            []string // every text it ever had
+	versions         int      // contents it had, at most
+	shown, changed   int      // the vendor's count of mutations when it was listed, or changed, last
+	rowAt, textAt    int      // the same, of its row and of its text
+	givenAt          time.Time
+	mendedAt, goneAt time.Time // when its recording was last out of reach
+}
+
+// modelVendor is the vendor of the model test.
+type modelVendor struct {
+	plan vendorPlan
+
+	mu        sync.Mutex
+	calls     []*modelCall // every call there ever was
+	mutations int
+	removals  int            // calls that vanished while pages were read
+	lists     int            // list answers given
+	later     map[int][]step // mutations to happen before a list answer
+	returned  map[call.ID]bool
+	fault     error // what requests meet
+	faults    int   // for so many requests
+	faultTill time.Time
+	mediaTill time.Time // the media host is out until then
+	countdown int       // requests until interrupt is called; 0 is never
+	interrupt func()
+}
+
+// vendorPlan is how a vendor behaves for good.
+type vendorPlan struct {
+	Paging      call.Paging
+	Order       call.Order
+	Total       string // "", calls, rows
+	Clamp       int    // rows it gives at most; 0 is as many as asked for
+	SaysSize    bool   // and says so
+	SaysMore    bool
+	RepeatsLast bool // beyond its end the list shows its last page over again
+	Flagless    bool // only asking shows whether there is a transcript
+	Latency     time.Duration
+}
+
+const (
+	modelPage    = 4
+	modelHorizon = 72 * time.Hour
+)
+
+func (v *modelVendor) Info() call.ProviderInfo {
+	return call.ProviderInfo{Name: "model", Paging: v.plan.Paging, FirstPage: 1, PageSize: modelPage, MinSize: modelPage, Order: call.OrderUnknown, Mapping: "1"}
+}
+
+// request is what every request to the vendor meets first.
+func (v *modelVendor) request(ctx context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.countdown > 0 {
+		if v.countdown--; v.countdown == 0 {
+			v.interrupt()
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if v.faults > 0 {
+		v.faults--
+		return v.fault
+	}
+	if time.Now().Before(v.faultTill) {
+		return v.fault
+	}
+	return nil
+}
+
+// travel is the time an answer is under way.
+func (v *modelVendor) travel(ctx context.Context) error {
+	if v.plan.Latency > 0 {
+		return sleepOr(ctx, v.plan.Latency, nil)
+	}
+	return nil
+}
+
+// rows is the list as it stands.
+func (v *modelVendor) rows() (rows []*modelCall, calls int) {
+	for _, c := range v.calls {
+		if !c.listed {
+			continue
+		}
+		calls++
+		if rows = append(rows, c); c.twice {
+			rows = append(rows, c)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b *modelCall) int {
+		switch v.plan.Order {
+		case call.OrderNewestFirst:
+			return b.Created.Compare(a.Created)
+		case call.OrderOldestFirst:
+			return a.Created.Compare(b.Created)
+		}
+		return strings.Compare(scrambled(a.ID), scrambled(b.ID))
+	})
+	return rows, calls
+}
+
+func scrambled(id string) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	return fmt.Sprintf("%016x", h.Sum64()*0x9e3779b97f4a7c15)
+}
+
+func (v *modelVendor) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
+	if err := v.request(ctx); err != nil {
+		return call.Page{}, err
+	}
+	page := v.answer(req)
+	return page, v.travel(ctx)
+}
+
+func (v *modelVendor) answer(req call.ListRequest) call.Page {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.lists++
+	for _, s := range v.later[v.lists] {
+		v.mutate(s, true)
+	}
+	delete(v.later, v.lists)
+	rows, calls := v.rows()
+	size := req.Size
+	if v.plan.Clamp > 0 {
+		size = min(size, v.plan.Clamp)
+	}
+	from := req.Position.Offset
+	switch v.plan.Paging {
+	case call.PagingPage:
+		if last := (len(rows) + size - 1) / size; v.plan.RepeatsLast {
+			req.Position.Page = max(1, min(req.Position.Page, last))
+		}
+		from = (req.Position.Page - 1) * size
+	case call.PagingCursor:
+		_, _ = fmt.Sscanf(req.Position.Cursor, "after-%d", &from)
+	}
+	from = min(from, len(rows))
+	to := min(from+size, len(rows))
+	page := call.Page{FetchedAt: time.Now()}
+	for _, c := range rows[from:to] {
+		v.returned[call.ID(c.ID)] = true
+		body := c.row()
+		page.Items = append(page.Items, call.Item{ID: call.ID(c.ID), Body: body, Fingerprint: string(body), CreatedAt: c.Created})
+	}
+	more := to < len(rows)
+	switch v.plan.Total {
+	case "calls":
+		page.Total = &calls
+	case "rows":
+		n := len(rows)
+		page.Total = &n
+	}
+	if v.plan.SaysSize {
+		page.Size = size
+	}
+	if v.plan.SaysMore {
+		page.More = &more
+	}
+	if v.plan.Paging == call.PagingCursor && more {
+		page.Next = &call.Position{Cursor: fmt.Sprintf("after-%d", to)}
+	}
+	return page
+}
+
+func (c *modelCall) row() json.RawMessage {
+	body, _ := json.Marshal(c) // strings, numbers and a time
+	return body
+}
+
+// promised says whether a transcript must come sooner or later.
+func (v *modelVendor) promised(c *modelCall) bool { return c.Flag || v.plan.Flagless }
+
+// find returns a call as it is now and as the documents show it.
+func (v *modelVendor) find(docs call.Documents) (now *modelCall, listed modelCall) {
+	_ = json.Unmarshal(docs[call.DocumentList].Body, &listed)
+	for _, c := range v.calls {
+		if c.ID == listed.ID && (c.listed || c.answers) {
+			return c, listed
+		}
+	}
+	return nil, listed
+}
+
+func (v *modelVendor) Wanted(docs call.Documents, _ map[string]string) (string, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, listed := v.find(docs)
+	_, have := docs["transcript"]
+	return "transcript", v.promised(&listed) && !have
+}
+
+func (v *modelVendor) Fetch(ctx context.Context, _ string, docs call.Documents) (call.Document, error) {
+	if err := v.request(ctx); err != nil {
+		return call.Document{}, err
+	}
+	v.mu.Lock()
+	c, _ := v.find(docs)
+	doc := call.Document{Status: 404, Body: json.RawMessage(`"none"`), FetchedAt: time.Now()}
+	if c != nil && c.text != "" {
+		body, _ := json.Marshal(c.text)
+		doc = call.Document{Body: body, FetchedAt: time.Now()}
+	}
+	v.mu.Unlock()
+	return doc, v.travel(ctx)
+}
+
+func (v *modelVendor) Learn(call.Documents, map[string]string) bool { return false }
+
+func (v *modelVendor) Renew(part call.PartName, _ call.Documents) []string {
+	if part == call.PartTranscript {
+		return []string{"transcript"}
+	}
+	return nil
+}
+
+func (v *modelVendor) Fingerprint(_ string, body json.RawMessage) (string, error) {
+	return string(body), nil
+}
+
+func (v *modelVendor) Map(docs call.Documents) (call.Mapped, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, listed := v.find(docs)
+	created, status := listed.Created, call.StatusCompleted
+	m := call.Mapped{Call: call.Call{ID: call.ID(listed.ID), CreatedAt: &created, StartedAt: &created, Status: &status, Metadata: json.RawMessage(`{}`)}}
+	m.Summary = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
+	m.Transcript = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
+	m.Recording = call.PartEvidence{Evidence: call.Evidence(listed.Audio), Reason: "flag"}
+	if listed.Audio == "link" {
+		m.Recording.Evidence = call.EvidencePresent
+	}
+	switch doc, ok := docs["transcript"]; {
+	case ok && doc.Status == 0:
+		var text string
+		_ = json.Unmarshal(doc.Body, &text)
+		m.Call.Transcript = []call.Turn{{Speaker: call.SpeakerAgent, Text: text}}
+		m.TranscriptFrom, m.Transcript = "transcript", call.PartEvidence{Evidence: call.EvidencePresent}
+	case listed.Flag:
+		m.Transcript = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "http_404"}
+	case v.plan.Flagless:
+		m.Transcript = call.PartEvidence{Evidence: call.EvidenceUnknown, Reason: "http_404"}
+	}
+	return m, nil
+}
+
+func (v *modelVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	doc := docs[call.DocumentList]
+	_, listed := v.find(docs)
+	return call.RecordingLink{URL: call.SignedURL(fmt.Sprintf("%s?%d", listed.ID, doc.FetchedAt.Unix())),
+		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(time.Hour)}, listed.Audio == "link"
+}
+
+func (v *modelVendor) Relink(ctx context.Context, docs call.Documents) (call.Documents, error) {
+	if err := v.request(ctx); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c, _ := v.find(docs)
+	if c == nil {
+		return nil, call.ErrNotFound
+	}
+	return call.Documents{call.DocumentList: {Body: c.row(), FetchedAt: time.Now()}}, nil
+}
+
+func (v *modelVendor) FetchLookup(context.Context, string) (call.LookupTable, error) {
+	return call.LookupTable{}, call.ErrNotFound
+}
+func (v *modelVendor) SetLookup(call.LookupTable) {}
+
+// media is the answer of the vendor's media host for an address.
+func (v *modelVendor) media(url string) error {
+	id, at, _ := strings.Cut(url, "?")
+	var made int64
+	_, _ = fmt.Sscan(at, &made)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if time.Now().Before(v.mediaTill) {
+		return call.ErrTransient
+	}
+	if time.Since(time.Unix(made, 0)) > time.Hour {
+		return call.ErrExpired
+	}
+	for _, c := range v.calls {
+		if c.ID == id {
+			return c.trouble
+		}
+	}
+	return call.ErrExpired
+}
