@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"sync"
+	"time"
 
 	"callsyncd/call"
 )
@@ -91,11 +92,13 @@ type links struct {
 	// queued links belong to recordings that are due; spare ones to those that
 	// wait for their next try.
 	queued, spare map[call.ID]call.RecordingLink
-	changed       chan struct{}
+	// bare says when a call was last seen without a link.
+	bare    map[call.ID]time.Time
+	changed chan struct{}
 }
 
 func newLinks() *links {
-	return &links{queued: make(map[call.ID]call.RecordingLink), spare: make(map[call.ID]call.RecordingLink), changed: make(chan struct{})}
+	return &links{queued: make(map[call.ID]call.RecordingLink), spare: make(map[call.ID]call.RecordingLink), bare: make(map[call.ID]time.Time), changed: make(chan struct{})}
 }
 
 // put keeps a link; due says whether its recording is to be fetched now.
@@ -104,6 +107,7 @@ func (l *links) put(id call.ID, link call.RecordingLink, due bool) {
 	defer l.mu.Unlock()
 	delete(l.queued, id)
 	delete(l.spare, id)
+	delete(l.bare, id)
 	if due {
 		l.queued[id] = link
 	} else {
@@ -124,6 +128,21 @@ func (l *links) take(id call.ID) (call.RecordingLink, bool) {
 	delete(l.spare, id)
 	l.tell()
 	return link, ok
+}
+
+// none notes that a call was seen without a link.
+func (l *links) none(id call.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bare[id] = time.Now()
+}
+
+// noneSince reports whether a call was seen without a link at or after a moment.
+func (l *links) noneSince(id call.ID, since time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.bare[id]
+	return ok && !at.Before(since)
 }
 
 // backlog is the number of due recordings with a link, and a channel closed

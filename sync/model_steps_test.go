@@ -28,43 +28,52 @@ type scenario struct {
 	Daemon      bool // the calm at the end is the daemon's, rather than single rounds
 }
 
+// nothing is what a step shrinks to.
+const nothing = "nothing"
+
+// stepKinds are drawn with equal weight; what is to happen often stands here often.
+var stepKinds = []string{
+	nothing, "arrive", "arrive", "late", "late", "edit", "edit", "give", "give", "flag", "link", "trouble", "hide", "show", "show", "twice", "withdraw",
+	"fault", "fault", "outage", "interrupt", "interrupt", "refuse",
+	"head", "head", "head", "trailing", "trailing", "sweep", "round", "round", "full", "full", "run", "restart", "sleep", "sleep",
+}
+
+// fair draws one of n evenly, unlike rapid's own numbers, most of which are
+// small; it shrinks to 0.
+func fair(t *rapid.T, n int, label string) int {
+	x := rapid.Uint64().Draw(t, label)
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return int((x ^ x>>31) % uint64(n))
+}
+
 func drawScenario(t *rapid.T) scenario {
-	yes := rapid.Bool()
 	v := vendorPlan{
-		Paging:      rapid.SampledFrom([]call.Paging{call.PagingPage, call.PagingOffset, call.PagingCursor}).Draw(t, "paging"),
-		Order:       rapid.SampledFrom([]call.Order{call.OrderNewestFirst, call.OrderOldestFirst, call.OrderNone}).Draw(t, "order"),
-		Total:       rapid.SampledFrom([]string{"", "calls", "rows"}).Draw(t, "total"),
-		Clamp:       rapid.SampledFrom([]int{0, 0, 3, 2}).Draw(t, "clamp"),
-		SaysSize:    yes.Draw(t, "says size"),
-		SaysMore:    yes.Draw(t, "says more"),
-		RepeatsLast: yes.Draw(t, "repeats last"),
-		Flagless:    yes.Draw(t, "flagless"),
-		Latency:     time.Duration(rapid.SampledFrom([]int{0, 0, 700}).Draw(t, "latency")) * time.Millisecond,
+		Paging:      []call.Paging{call.PagingPage, call.PagingOffset, call.PagingCursor}[fair(t, 3, "paging")],
+		Order:       []call.Order{call.OrderNewestFirst, call.OrderOldestFirst, call.OrderNone}[fair(t, 3, "order")],
+		Total:       []string{"", "calls", "rows"}[fair(t, 3, "total")],
+		Clamp:       []int{0, 0, 3, 2}[fair(t, 4, "clamp")],
+		SaysSize:    fair(t, 2, "says size") == 1,
+		SaysMore:    fair(t, 2, "says more") == 1,
+		RepeatsLast: fair(t, 2, "repeats last") == 1,
+		Flagless:    fair(t, 2, "flagless") == 1,
+		Latency:     []time.Duration{0, 0, 700 * time.Millisecond}[fair(t, 3, "latency")],
 	}
 	if v.Total == "" && !v.SaysMore {
 		v.RepeatsLast = false // nothing shows where such a list ends; the engine says so on every walk
 	}
-	return scenario{
-		Vendor:      v,
-		Concurrency: rapid.SampledFrom([]int{1, 3}).Draw(t, "concurrency"),
-		Steps:       rapid.SliceOfN(rapid.Custom(drawStep), 1, 40).Draw(t, "steps"),
-		Daemon:      yes.Draw(t, "daemon"),
+	s := scenario{Vendor: v, Concurrency: 1 + 2*fair(t, 2, "concurrency"), Daemon: fair(t, 3, "daemon") == 1}
+	for _, it := range rapid.SliceOfN(rapid.Custom(drawStep), 30, 60).Draw(t, "steps") {
+		if it.Kind != nothing {
+			s.Steps = append(s.Steps, it)
+		}
 	}
-}
-
-// stepKinds are drawn with equal weight; what is to happen often stands here often.
-var stepKinds = []string{
-	"arrive", "arrive", "arrive", "late", "late", "edit", "edit", "give", "give", "flag", "link", "trouble", "hide", "hide", "show", "twice", "withdraw",
-	"fault", "outage", "interrupt", "refuse",
-	"head", "head", "trailing", "sweep", "round", "round", "full", "run", "restart", "sleep", "sleep",
+	return s
 }
 
 func drawStep(t *rapid.T) step {
-	number := rapid.IntRange(0, 19)
-	return step{
-		Kind: rapid.SampledFrom(stepKinds).Draw(t, "kind"), A: number.Draw(t, "a"), B: number.Draw(t, "b"), C: number.Draw(t, "c"),
-		At: rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3, 4}).Draw(t, "at"),
-	}
+	kind := stepKinds[fair(t, len(stepKinds), "kind")]
+	return step{Kind: kind, A: fair(t, 20, "a"), B: fair(t, 20, "b"), C: fair(t, 20, "c"), At: max(0, fair(t, 9, "at")-4)}
 }
 
 // happen lets a mutation happen now, or when pages are read.
@@ -83,7 +92,7 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 	v.mutations++
 	switch s.Kind {
 	case "arrive":
-		for i := range 1 + s.A%6 {
+		for i := range 1 + s.A/2 {
 			v.create(time.Duration(i)*time.Second, s)
 		}
 		return
@@ -94,7 +103,7 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 	if len(v.calls) == 0 {
 		return
 	}
-	c := v.calls[s.A%len(v.calls)]
+	c := v.calls[(s.A*20+s.C)%len(v.calls)]
 	switch s.Kind {
 	case "edit":
 		v.rewrite(c, func() { c.Rev++ })

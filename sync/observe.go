@@ -58,8 +58,12 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	o.write.Kind = changeKind(had, &record, len(changed) > 0)
 	o.dirty = had == nil || len(changed) > 0 || o.write.Kind != "" || !reflect.DeepEqual(had.Parts, record.Parts) ||
 		!maps.Equal(had.Fingerprints, prints)
-	if link, ok := e.src.Provider.Link(docs); ok && record.Parts.Recording.State == call.Pending {
-		e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(time.Now()))
+	if record.Parts.Recording.State == call.Pending {
+		if link, ok := e.src.Provider.Link(docs); ok {
+			e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(time.Now()))
+		} else {
+			e.links.none(key.ID)
+		}
 	}
 	return o, nil
 }

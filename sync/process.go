@@ -106,6 +106,8 @@ func (e *Engine) offerLink(it call.Item, page call.Page) {
 	docs := call.Documents{call.DocumentList: {Body: it.Body, FetchedAt: page.FetchedAt}}
 	if link, ok := e.src.Provider.Link(docs); ok {
 		e.links.put(it.ID, link, false)
+	} else {
+		e.links.none(it.ID)
 	}
 }
 

@@ -31,6 +31,7 @@ type downloads struct {
 	e *Engine
 	// all also takes recordings whose next try lies in the future, once each.
 	all     bool
+	since   time.Time // the round began
 	mu      sync.Mutex
 	busy    map[call.ID]bool
 	tried   map[call.ID]bool
@@ -41,7 +42,7 @@ type downloads struct {
 }
 
 func (e *Engine) newDownloads(all bool) *downloads {
-	return &downloads{e: e, all: all, busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
+	return &downloads{e: e, all: all, since: time.Now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
 }
 
 // run downloads until ctx ends or, once finish is closed, nothing due is left.
@@ -189,6 +190,10 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 	}
 	var failure error
 	for range freshLinks {
+		if !ok && d.justLooked(key.ID, known) {
+			failure = errNoLink
+			break
+		}
 		if !ok || !e.alive(link) {
 			var err error
 			if link, record, known, err = e.relink(ctx, key, record, known); err != nil {
@@ -222,6 +227,21 @@ func (e *Engine) settled(ctx context.Context, err error) error {
 		_ = sleepOr(ctx, saveRetry, nil)
 	}
 	return err
+}
+
+// justLooked reports whether what would show a link was read in this very round,
+// and showed none.
+func (d *downloads) justLooked(id call.ID, known call.Documents) bool {
+	if !d.all {
+		return false
+	}
+	names := d.e.src.Provider.Renew(call.PartRecording, known)
+	for _, name := range names {
+		if known[name].FetchedAt.Before(d.since.Add(-d.e.clockSkew() - time.Second)) {
+			return false
+		}
+	}
+	return d.e.links.noneSince(id, d.since)
 }
 
 // refusal keeps only an error that speaks about our credentials.

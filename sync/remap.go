@@ -91,8 +91,13 @@ func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write 
 	}
 	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, nil)
 	next.Parts = record.Parts
+	for name, found := range map[call.PartName]bool{call.PartTranscript: len(next.Call.Transcript) > 0, call.PartSummary: next.Call.Summary != nil} {
+		if part := next.Parts.Of(name); found && part.State != call.Stored {
+			*part = call.Part{State: call.Stored} // a corrected description reads what was there all along
+		}
+	}
 	next.Mirror()
-	if sameCall(&record.Call, &next.Call) {
+	if sameCall(&record.Call, &next.Call) && record.Parts.States() == next.Parts.States() {
 		return nil
 	}
 	return &call.Write{Record: next, Kind: call.ChangeUpdated}

@@ -100,10 +100,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		return context.Cause(ctx) // interrupted, not failed: what was stored stays, the rest comes next time
 	}
 	read := err == nil && (whole || w.sweep) || w.shortfall() > 0 && !w.partial && w.window == nil
-	window, probeErr := e.probe(ctx, w, read)
-	if err == nil {
-		err = probeErr
-	}
+	window := e.probe(ctx, w, read)
 	var statement *call.Statement
 	if w.sweep && read {
 		var doubt error
@@ -152,11 +149,19 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 }
 
 // probe asks whether the vendor obeys its time window, where one may be needed.
-func (e *Engine) probe(ctx context.Context, w *walker, read bool) (string, error) {
+// It says nothing when the vendor cannot be asked now.
+func (e *Engine) probe(ctx context.Context, w *walker, read bool) string {
 	if order, _ := w.order.order(); !read || !w.sweep || !e.info.Window || order != call.OrderNone {
-		return "", nil
+		return ""
 	}
-	return e.probeWindow(call.WithPurpose(ctx, w.purpose))
+	window, err := e.probeWindow(call.WithPurpose(ctx, w.purpose))
+	switch {
+	case err == nil:
+		return window
+	case errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrUnauthorized):
+		return ""
+	}
+	return windowIgnored // it does not even take it
 }
 
 // learned keeps what a whole walk showed about the vendor.

@@ -67,10 +67,10 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 		return prev
 	case ev.Evidence == call.EvidencePresent:
 		return call.Part{State: call.Stored}
-	case ev.Evidence == call.EvidenceAbsent && !w.live():
+	case ev.Evidence == call.EvidenceAbsent && !w.live() && prev.State != call.Lost:
 		return call.Part{State: call.None, Reason: ev.Reason}
-	case prev.State == call.Lost && ev.Evidence == call.EvidencePromised:
-		return prev
+	case prev.State == call.Lost:
+		return prev // only the content itself lifts a loss
 	case w.failure != nil && !w.live():
 		return unread(prev, w)
 	case ev.Evidence == call.EvidencePromised && !w.live() && !w.now.Before(over):
@@ -84,6 +84,8 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 // attempt to fetch it can show that.
 func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 	switch {
+	case prev.State == call.Lost && prev.Acknowledged != nil:
+		return prev
 	case ev.Evidence == call.EvidencePresent && !w.live():
 		if prev.State == call.Pending && prev.Attempts > 0 {
 			return prev // the next attempt has its time

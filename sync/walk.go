@@ -70,6 +70,10 @@ func (w *walker) run(ctx context.Context) error {
 	w.partial = w.position != w.e.firstPosition()
 	for {
 		page, err := w.list(ctx)
+		if err != nil && w.beyondEnd(ctx, err) {
+			w.ended = true
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("list calls, page %d: %w", w.walk.Pages+1, err)
 		}
@@ -81,6 +85,12 @@ func (w *walker) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// beyondEnd reports a refusal of a page after all calls the vendor counts were
+// listed: some vendors answer so past the end of their list.
+func (w *walker) beyondEnd(ctx context.Context, err error) bool {
+	return w.walk.Pages > 0 && w.walk.Total != nil && len(w.seen) >= *w.walk.Total && restartable(ctx, err) && !isSuspicion(err)
 }
 
 // list reads the page at the position, in smaller portions when the vendor
@@ -203,10 +213,16 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	case w.partial:
 		return position, full
 	default:
-		// A full last page may hide more behind a capped or estimated total; the
-		// sweep, which proves completeness, reads until nothing comes.
-		return position, !complete || w.sweep && full
+		// A full last page may hide more behind a capped or estimated total; then
+		// the sweep, which proves completeness, reads until nothing comes.
+		return position, !complete || w.sweep && full && roundTotal(page)
 	}
+}
+
+// roundTotal reports a count that looks capped or estimated rather than counted.
+func roundTotal(page call.Page) bool {
+	const cap = 1000
+	return page.Total != nil && *page.Total >= cap && *page.Total%cap == 0
 }
 
 // effectiveSize is how many rows a full page has.

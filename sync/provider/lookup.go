@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"callsyncd/call"
@@ -19,7 +20,12 @@ func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTab
 	table := call.LookupTable{Name: name, Rows: map[string]json.RawMessage{}}
 	req := call.ListRequest{}
 	for pages := 0; pages < maxLookupPages; pages++ {
-		page, n, err := p.lookupPage(ctx, op, l, req, &table)
+		page, n, err := p.lookupPage(ctx, op, l, l.Paging, req, &table)
+		if pages == 0 && l.Paging != nil && errors.Is(err, errNotAccepted) {
+			// Paging is not documented for every table; the whole of it may come at once.
+			_, _, err = p.lookupPage(ctx, op, l, nil, req, &table)
+			return table, err
+		}
 		if err != nil {
 			return call.LookupTable{}, err
 		}
@@ -37,8 +43,8 @@ func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTab
 const maxLookupPages = 10_000
 
 // lookupPage adds one page to table; n is the number of its rows that were new.
-func (p *Provider) lookupPage(ctx context.Context, op string, l *lookup, req call.ListRequest, table *call.LookupTable) (page call.Page, n int, err error) {
-	out, err := p.pageRequest(&l.request, l.Paging, req, nil)
+func (p *Provider) lookupPage(ctx context.Context, op string, l *lookup, g *paging, req call.ListRequest, table *call.LookupTable) (page call.Page, n int, err error) {
+	out, err := p.pageRequest(&l.request, g, req, nil)
 	if err != nil {
 		return page, 0, &Error{Op: op, Source: p.source, Err: err}
 	}
@@ -62,8 +68,8 @@ func (p *Provider) lookupPage(ctx context.Context, op string, l *lookup, req cal
 		table.Rows[id] = kept
 	}
 	page = call.Page{FetchedAt: r.fetchedAt, Items: make([]call.Item, len(rows))}
-	if l.Paging != nil {
-		err = p.follow(ctx, op, l.Paging, content.value, out.url, &page)
+	if g != nil {
+		err = p.follow(ctx, op, g, content.value, out.url, &page)
 	}
 	return page, n, err
 }

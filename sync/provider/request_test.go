@@ -370,3 +370,19 @@ func TestForbiddenCallIsNotRefusedCredentials(t *testing.T) {
 		t.Errorf("list: %v", err)
 	}
 }
+
+// A vendor that knows no paging of a table gives it whole.
+func TestLookupWithoutPaging(t *testing.T) {
+	var asked []string
+	p := builtin(t, "smartalex", answers(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.URL.RequestURI())
+		if r.URL.RawQuery != "" {
+			return respond(400, `{"error": {"code": "invalid_request", "message": "unknown parameter"}}`), nil
+		}
+		return respond(200, `{"data": [{"id": "a1", "name": "Robin"}]}`), nil
+	}))
+	table, err := p.FetchLookup(t.Context(), "agents")
+	if err != nil || len(table.Rows) != 1 || len(asked) != 2 {
+		t.Errorf("%d rows after %v: %v", len(table.Rows), asked, err)
+	}
+}
