@@ -80,7 +80,7 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	problems := []string{}
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if c.Refused != nil {
-		add("the vendor refuses the credentials since %s; put new ones where the configuration points (sources: %s: credentials)", c.Refused.Format(time.RFC3339), s.config.Name)
+		add("the vendor refuses the credentials since %s; put new ones where the configuration points (sources: %s: credentials) and restart the service", c.Refused.Format(time.RFC3339), s.config.Name)
 	}
 	switch interval := s.config.Schedule.Sweep.Interval(now); {
 	case c.CompletedAt.IsZero():

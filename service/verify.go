@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"callsyncd/call"
@@ -28,7 +29,7 @@ func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
 			"anything about calls the vendor deleted before the first sync",
 		},
 	}}
-	steps := []func(context.Context) error{v.database, v.recordings, v.strays, v.index}
+	steps := []func(context.Context) error{v.database, v.recordings, v.strays, v.reopen, v.index}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return v.report, fmt.Errorf("verify: %w", err)
@@ -43,6 +44,15 @@ type verifier struct {
 	a      *Archive
 	report call.VerifyReport
 	files  map[string]call.Key // recordings the store knows
+	// refetch are recordings that are no longer what they were.
+	refetch []refetch
+}
+
+// refetch is a recording to be fetched again.
+type refetch struct {
+	key    call.Key
+	file   string
+	reason string
 }
 
 func (v *verifier) problem(kind string, key *call.Key, file, format string, args ...any) {
@@ -73,7 +83,8 @@ func (v *verifier) recordings(ctx context.Context) error {
 		sum, size, err := v.a.media.Hash(ctx, *rec.File)
 		switch {
 		case errors.Is(err, call.ErrNotFound):
-			v.problem("missing_file", &key, *rec.File, "the recording is gone from the disk")
+			v.problem("missing_file", &key, *rec.File, "the recording is gone from the disk; it will be fetched again")
+			v.refetch = append(v.refetch, refetch{key, *rec.File, "file_missing"})
 			return nil
 		case err != nil && ctx.Err() != nil:
 			return err
@@ -84,7 +95,8 @@ func (v *verifier) recordings(ctx context.Context) error {
 		v.report.Recordings++
 		v.report.Bytes += size
 		if rec.SHA256 == nil || sum != *rec.SHA256 || rec.SizeBytes == nil || size != *rec.SizeBytes {
-			v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes", sum, size)
+			v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes; it is put aside and will be fetched again", sum, size)
+			v.refetch = append(v.refetch, refetch{key, *rec.File, "file_damaged"})
 		}
 		return nil
 	})
@@ -114,6 +126,33 @@ func (v *verifier) strays(ctx context.Context) error {
 		v.problem("stray_file", nil, file, "the archive does not know this file of %d bytes", unknown[file])
 	}
 	return err
+}
+
+// reopen makes damaged recordings pending again, so that they are seen as gaps
+// and fetched from the vendor while it still has them. What is left of a
+// damaged file is kept aside.
+func (v *verifier) reopen(ctx context.Context) error {
+	for _, again := range v.refetch {
+		record, err := v.a.store.Load(ctx, again.key)
+		if err != nil {
+			return err
+		}
+		if rec := record.Call.Recording; rec == nil || rec.File == nil || *rec.File != again.file {
+			continue // it was fetched again meanwhile
+		}
+		if again.reason == "file_damaged" {
+			if err := v.a.media.SetAside(again.file); err != nil {
+				return err
+			}
+		}
+		record.Call.Recording = nil
+		record.Parts.Recording = call.Part{State: call.Pending, Reason: again.reason, NextTry: time.Now().UTC(), Deadline: time.Now().Add(time.Hour).UTC()}
+		write := call.Write{Record: record, Kind: call.ChangePart, Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}
+		if err := v.a.store.Save(ctx, call.Batch{Source: again.key.Source, Writes: []call.Write{write}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *verifier) index(ctx context.Context) error {

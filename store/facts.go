@@ -4,18 +4,21 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
 )
 
-// facts are what filters and sort orders look at. They are the value of the
-// time index, so that a filtered list reads no call it does not show.
+// facts are what filters, sort orders and statistics look at. They are the
+// value of the time index, so that a filtered list reads no call it does not
+// show.
 type facts struct {
 	flags          uint16
 	ended, created time.Time // zero unless flagged
 	duration       float64   // seconds; 0 unless flagged
+	score          float64   // of the sentiment; 0 unless flagged
 	// text holds the fields named by the constants below; empty when unknown.
 	text [textFields][]byte
 }
@@ -30,9 +33,10 @@ const (
 	hasEnded
 	hasCreated
 	hasDuration
+	hasScore
 )
 
-// The fields of facts.text. Names are in lower case, phones are digits as
+// The fields of facts.text, as the call has them; phones are digits as
 // phoneDigits writes them and empty when an earlier one is the same.
 const (
 	textDirection = iota
@@ -70,15 +74,19 @@ func factsOf(c *call.Call) facts {
 		f.duration = *c.DurationSeconds
 		f.set(hasDuration, true)
 	}
+	if c.SentimentScore != nil {
+		f.score = *c.SentimentScore
+		f.set(hasScore, true)
+	}
 	f.text = [textFields][]byte{
 		textDirection:  textOf(c.Direction),
 		textStatus:     textOf(c.Status),
 		textOutcome:    textOf(c.Outcome),
 		textSentiment:  textOf(c.SentimentLabel),
 		textAgentID:    textOf(c.AgentID),
-		textAgent:      lowerOf(c.AgentName),
+		textAgent:      textOf(c.AgentName),
 		textCampaignID: textOf(c.CampaignID),
-		textCampaign:   lowerOf(c.CampaignName),
+		textCampaign:   textOf(c.CampaignName),
 		textContactID:  textOf(c.ContactID),
 		textUserID:     textOf(c.UserID),
 	}
@@ -110,13 +118,6 @@ func textOf[S ~string](s *S) []byte {
 	return []byte(*s)
 }
 
-func lowerOf(s *string) []byte {
-	if s == nil {
-		return nil
-	}
-	return []byte(strings.ToLower(*s))
-}
-
 func (f *facts) encode() []byte {
 	b := binary.BigEndian.AppendUint16(nil, f.flags)
 	if f.has(hasEnded) {
@@ -127,6 +128,9 @@ func (f *facts) encode() []byte {
 	}
 	if f.has(hasDuration) {
 		b = binary.BigEndian.AppendUint64(b, math.Float64bits(f.duration))
+	}
+	if f.has(hasScore) {
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(f.score))
 	}
 	for _, text := range f.text {
 		b = appendBytes(b, text)
@@ -157,10 +161,14 @@ func (f *facts) decode(b []byte) (err error) {
 		}
 	}
 	if f.has(hasDuration) {
-		if len(b) < 8 {
-			return fmt.Errorf("%w: cut off", call.ErrCorrupt)
+		if f.duration, b, err = cutNumber(b); err != nil {
+			return err
 		}
-		f.duration, b = math.Float64frombits(binary.BigEndian.Uint64(b)), b[8:]
+	}
+	if f.has(hasScore) {
+		if f.score, b, err = cutNumber(b); err != nil {
+			return err
+		}
 	}
 	for i := range f.text {
 		if f.text[i], b, err = cutBytes(b); err != nil {
@@ -169,6 +177,34 @@ func (f *facts) decode(b []byte) (err error) {
 	}
 	if len(b) != 0 {
 		return fmt.Errorf("%w: %d bytes too many", call.ErrCorrupt, len(b))
+	}
+	return nil
+}
+
+func cutNumber(b []byte) (v float64, rest []byte, err error) {
+	if len(b) < 8 {
+		return 0, nil, fmt.Errorf("%w: cut off", call.ErrCorrupt)
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(b)), b[8:], nil
+}
+
+// rebuildTimes writes the facts of all calls anew. Damaged calls are left to
+// Check: an archive must open in spite of them.
+func rebuildTimes(tx *bolt.Tx) error {
+	times, c := tx.Bucket(bucketTimes), tx.Bucket(bucketCalls).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		key, err := parseCallKey(k)
+		if err != nil {
+			continue
+		}
+		r, _, err := decodeRecord(key, v)
+		if err != nil {
+			continue
+		}
+		facts := factsOf(&r.Call)
+		if err := times.Put(timeKey(&r.Call), facts.encode()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func Matches(f call.Filter, c *call.Call) bool {
 	return m.source(c.Source) && m.time(c.Time()) && m.facts(&facts)
 }
 
-// matcher is a filter prepared for many calls.
+// matcher is a filter prepared for many calls, to be used by one goroutine.
 type matcher struct {
 	sources  map[call.SourceID]bool // nil selects all
 	from, to time.Time
@@ -32,8 +32,26 @@ type matcher struct {
 type textMatch struct {
 	field  int
 	values map[string]bool
-	// names are values of the field after this one; nil when that is not asked.
+	// names are values of the field after this one, in lower case; nil when
+	// that is not asked.
 	names map[string]bool
+	// spellings are what the field after this one was seen to hold, and
+	// whether that is one of names.
+	spellings map[string]bool
+}
+
+// named reports whether a name is one of names. What it was asked before it
+// answers without making the lower case of it.
+func (t *textMatch) named(name []byte) bool {
+	if t.names == nil {
+		return false
+	}
+	is, ok := t.spellings[string(name)]
+	if !ok {
+		is = t.names[strings.ToLower(string(name))]
+		t.spellings[string(name)] = is
+	}
+	return is
 }
 
 func newMatcher(f call.Filter) *matcher {
@@ -98,7 +116,7 @@ func (m *matcher) wantNamed(field int, values []string) {
 	for i, v := range values {
 		lower[i] = strings.ToLower(v)
 	}
-	m.texts = append(m.texts, textMatch{field: field, values: setOf(values), names: setOf(lower)})
+	m.texts = append(m.texts, textMatch{field: field, values: setOf(values), names: setOf(lower), spellings: map[string]bool{}})
 }
 
 func setOf(values []string) map[string]bool {
@@ -144,7 +162,7 @@ func (m *matcher) facts(f *facts) bool {
 	}
 	for i := range m.texts {
 		t := &m.texts[i]
-		if !t.values[string(f.text[t.field])] && !t.names[string(f.text[t.field+1])] {
+		if !t.values[string(f.text[t.field])] && !t.named(f.text[t.field+1]) {
 			return false
 		}
 	}

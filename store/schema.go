@@ -40,7 +40,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets, createHistory, createStatements}
+var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,

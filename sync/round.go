@@ -203,6 +203,7 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 	defer e.enter()()
 	start := time.Now()
 	before := e.Checkpoint()
+	held, heldErr := e.store.Counts(context.WithoutCancel(ctx), e.src.ID)
 	report := call.SourceReport{Source: e.src.ID}
 	err := e.round(ctx, full, start, &report)
 	after := e.Checkpoint()
@@ -213,14 +214,14 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 	e.mu.Unlock()
 	report.Seconds = time.Since(start).Seconds()
 	counts, countErr := e.store.Counts(context.WithoutCancel(ctx), e.src.ID)
-	if err = errors.Join(err, countErr); err != nil {
+	if err = errors.Join(err, heldErr, countErr); err != nil {
 		report.Err, report.Error = err, err.Error()
 		var hinted interface{ Hinted() string }
 		if errors.As(err, &hinted) {
 			report.Hint = hinted.Hinted()
 		}
 	}
-	report.Counts = counts
+	report.Counts, report.New = counts, counts.Calls-held.Calls
 	report.Complete = err == nil && counts.Open() == 0 && e.proved()
 	p := call.Progress{Source: e.src.ID, Phase: "done", Counts: counts, Err: err}
 	if err != nil {
@@ -272,7 +273,7 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 		walk = e.Checkpoint().Trailing
 	}
 	if walk != nil {
-		report.New, report.Changed = walk.New, walk.Edits
+		report.Changed = walk.Edits
 	}
 	if err != nil {
 		return fmt.Errorf("source %s: %w", e.src.ID, err)

@@ -135,10 +135,11 @@ func expect(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 
 func waiting(prev call.Part, reason string, w *weather, deadline time.Time) call.Part {
 	next := nextTry(w.base(), w.now, w.horizon).UTC()
-	if deadline.Before(next) {
-		deadline = next // overdue: the next answer decides
+	part := call.Part{State: call.Pending, Reason: reason, Attempts: prev.Attempts, NextTry: next}
+	if deadline.After(next) { // afterwards it is overdue, and nobody knows how long it can still be had
+		part.Deadline = deadline.UTC()
 	}
-	return call.Part{State: call.Pending, Reason: reason, Attempts: prev.Attempts, NextTry: next, Deadline: deadline.UTC()}
+	return part
 }
 
 func lost(prev call.Part, reason string) call.Part {

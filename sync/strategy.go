@@ -68,7 +68,7 @@ func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error 
 		w.position = at
 		page, err := w.list(ctx)
 		if err != nil {
-			return fmt.Errorf("list calls backward, page %d: %w", w.walk.Pages+1, err)
+			return fmt.Errorf("page %d, backward: %w", w.walk.Pages+1, err)
 		}
 		if _, err := w.take(ctx, page); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (w *walker) run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("list calls, page %d: %w", w.walk.Pages+1, err)
+			return fmt.Errorf("page %d: %w", w.walk.Pages+1, err)
 		}
 		done, err := w.take(ctx, page)
 		if err != nil || done {

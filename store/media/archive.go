@@ -8,6 +8,7 @@ package media
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -26,8 +27,9 @@ import (
 )
 
 const (
-	folder     = "recordings"
-	tempFolder = folder + "/.tmp"
+	folder      = "recordings"
+	tempFolder  = folder + "/.tmp"
+	asideFolder = folder + "/.damaged"
 	// defaultMaxBytes is far above any call and far below a full disk.
 	defaultMaxBytes = 2 << 30
 )
@@ -140,7 +142,7 @@ func (a *Archive) Files(ctx context.Context, fn func(file string, size int64) er
 			return fmt.Errorf("list recordings: %w", err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case file == tempFolder:
+		case file == tempFolder || file == asideFolder:
 			return fs.SkipDir
 		case entry.IsDir():
 			return nil
@@ -151,6 +153,18 @@ func (a *Archive) Files(ctx context.Context, fn func(file string, size int64) er
 		}
 		return fn(file, info.Size())
 	})
+}
+
+// SetAside moves a damaged recording out of the way, into recordings/.damaged,
+// so that the same recording can be stored again under its own name.
+func (a *Archive) SetAside(file string) error {
+	if err := a.root.MkdirAll(asideFolder, 0o700); err != nil {
+		return fmt.Errorf("set recording aside: %w", err)
+	}
+	if err := a.root.Rename(filepath.FromSlash(file), path.Join(asideFolder, rand.Text()[:8]+"_"+path.Base(file))); err != nil {
+		return fmt.Errorf("set recording aside: %w", err)
+	}
+	return nil
 }
 
 // FreeBytes returns how much an ordinary user may still write to the disk of
