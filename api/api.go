@@ -28,6 +28,10 @@ type Store interface {
 	LoadLight(ctx context.Context, key call.Key) (call.Record, error)
 	Documents(ctx context.Context, key call.Key) (call.Documents, error)
 	Versions(ctx context.Context, key call.Key) ([]call.Version, error)
+	// History tells the life of a call, oldest event first.
+	History(ctx context.Context, key call.Key) ([]call.Event, error)
+	// Statements answers up to limit statements of one source, newest first.
+	Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error)
 	List(ctx context.Context, q call.ListQuery) (call.List, error)
 	Gaps(ctx context.Context, source call.SourceID, after string, limit int) (gaps []call.Gap, next string, err error)
 	// Acknowledge answers call.ErrRefused for a part that is not lost.
@@ -114,6 +118,7 @@ func New(o Options) http.Handler {
 	}
 	s.huma = newHuma(s.mux, o.Version, open.cookie)
 	s.registerCalls()
+	s.registerHistory()
 	s.registerStats()
 	s.registerArchive()
 	s.registerHealth()

@@ -85,6 +85,41 @@ func (f *fake) Versions(ctx context.Context, key call.Key) ([]call.Version, erro
 	return []call.Version{{Number: 1, ObservedAt: at("2025-12-01T10:00:00Z"), Fingerprint: "00ff", Documents: documents}}, err
 }
 
+func (f *fake) History(_ context.Context, key call.Key) ([]call.Event, error) {
+	if _, ok := f.records[key]; f.err == nil && !ok {
+		return nil, call.ErrNotFound
+	}
+	return []call.Event{
+		{At: at("2025-12-01T10:00:00Z"), Kind: call.EventListed, Version: 1, Documents: []string{"detail", "list"}, SHA256: "00ff"},
+		{At: at("2025-12-01T10:01:00Z"), Kind: call.EventParts, SHA256: "0a1b", Parts: []call.PartEvent{
+			{Part: call.PartTranscript, State: call.Pending, Reason: "not_ready", Attempts: 2}, {Part: call.PartRecording, State: call.Stored}}},
+		{At: at("2025-12-01T10:02:00Z"), Kind: call.EventAcknowledged, Note: "known"},
+	}, f.err
+}
+
+// Statements knows two sources; the one that is not configured any more has
+// the newer statement.
+func (f *fake) Statements(_ context.Context, source call.SourceID, limit int) ([]call.Statement, error) {
+	newest := map[call.SourceID]time.Time{"crm": at("2025-12-02T00:00:00Z"), "erp": at("2025-12-02T12:00:00Z")}[source]
+	if newest.IsZero() {
+		return []call.Statement{}, f.err
+	}
+	var list []call.Statement
+	for i := range min(limit, 2) {
+		end := newest.AddDate(0, 0, -i)
+		list = append(list, call.Statement{
+			Source: source, Provider: "suresend", StartedAt: end.Add(-time.Minute), FinishedAt: end, Doubts: []string{"the vendor counts 4 calls but listed 3"},
+			Expected: ptr(4), Listed: 3, Held: 2, Missing: []call.ID{"c3"}, MissingCount: 1, Extra: []call.ID{"c9"}, ExtraCount: 1, DeletedUpstream: 1, Unwanted: 5,
+			Parts: map[call.PartName]map[call.State]int{call.PartTranscript: {call.Stored: 1, call.Pending: 1}},
+			Open:  map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 1}},
+		})
+		if i == 0 {
+			list[i].Days = []call.StatementDay{{Day: "2025-12-01", Listed: 2, Extra: 1, Open: 1}}
+		}
+	}
+	return list, f.err
+}
+
 func (f *fake) List(_ context.Context, q call.ListQuery) (call.List, error) {
 	f.lastList = q
 	if q.After == "bad" {

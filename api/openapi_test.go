@@ -34,8 +34,9 @@ func TestOpenAPIMatchesRoutes(t *testing.T) {
 	}
 	slices.Sort(documented)
 	want := []string{
-		"GET /healthz", "GET /metrics", "GET /readyz", "GET /v1/calls", "GET /v1/calls/{source}/{id}", "GET /v1/calls/{source}/{id}/recording",
-		"GET /v1/calls/{source}/{id}/transcript", "GET /v1/changes", "GET /v1/gaps", "GET /v1/search", "GET /v1/stats", "GET /v1/status",
+		"GET /healthz", "GET /metrics", "GET /readyz", "GET /v1/calls", "GET /v1/calls/{source}/{id}", "GET /v1/calls/{source}/{id}/history",
+		"GET /v1/calls/{source}/{id}/recording", "GET /v1/calls/{source}/{id}/transcript", "GET /v1/changes", "GET /v1/gaps", "GET /v1/search",
+		"GET /v1/statements", "GET /v1/stats", "GET /v1/status",
 		"POST /v1/gaps/ack", "POST /v1/reindex", "POST /v1/session", "POST /v1/session/link", "POST /v1/sync", "POST /v1/verify",
 	}
 	if !slices.Equal(documented, want) {

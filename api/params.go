@@ -20,6 +20,8 @@ const (
 	defaultLimit = 25
 	maxLimit     = 200
 	maxWait      = time.Minute
+	// maxStatements of one source are in an answer; the store keeps no more.
+	maxStatements = 100
 )
 
 const (
@@ -72,7 +74,7 @@ var filterParams = []param{
 }
 
 var pageParams = []param{
-	{name: "limit", doc: "most rows in one answer", schema: whole(1, maxLimit, defaultLimit), read: readLimit},
+	{name: "limit", doc: "most rows in one answer", schema: whole(1, maxLimit, defaultLimit), read: limits(maxLimit)},
 	{name: "cursor", doc: "next_cursor of the previous answer", schema: text(), read: func(q *query, v string) string {
 		q.cursor = v
 		return ""
@@ -133,6 +135,11 @@ var changesParams = []param{
 var gapsParams = slices.Concat([]param{
 	{name: "source", doc: "name of a source", schema: text(), read: sources(func(q *query, v call.SourceID) { q.source = v })},
 }, pageParams)
+
+var statementsParams = []param{
+	filterParams[0],
+	{name: "limit", doc: "most statements of one source", schema: whole(1, maxStatements, 1), read: limits(maxStatements)},
+}
 
 // documented is the table as OpenAPI shows it.
 func documented(table []param) []*huma.Param {
@@ -260,13 +267,15 @@ func seconds(name, doc string, field func(*query) **float64) param {
 	}}
 }
 
-func readLimit(q *query, v string) string {
-	n, err := strconv.ParseUint(v, 10, 32)
-	if err != nil || n < 1 || n > maxLimit {
-		return "a whole number from 1 to " + strconv.Itoa(maxLimit)
+func limits(most uint64) reader {
+	return func(q *query, v string) string {
+		n, err := strconv.ParseUint(v, 10, 32)
+		if err != nil || n < 1 || n > most {
+			return "a whole number from 1 to " + strconv.FormatUint(most, 10)
+		}
+		q.limit = int(n)
+		return ""
 	}
-	q.limit = int(n)
-	return ""
 }
 
 func readSince(q *query, v string) string {

@@ -93,6 +93,9 @@ func TestBadParameters(t *testing.T) {
 		{"/v1/gaps?source=crm&source=erp", "source"},
 		{"/v1/gaps?part=recording", "part"},
 		{"/v1/gaps?cursor=bad", "cursor"},
+		{"/v1/calls/crm/c1/history?limit=5", "limit"},
+		{"/v1/statements?limit=101", "limit"},
+		{"/v1/statements?limit=0&source=CRM&day=1", "day source limit"},
 		{"/v1/status?verbose=1", "verbose"},
 		{"/healthz?x=1", "x"},
 	}
@@ -225,7 +228,7 @@ func FuzzQuery(f *testing.F) {
 		"min_duration=1.5", "most_recent=true&cursor=x", "wait=30s&since=18446744073709551615", "include=raw,raw", "phone=%2B1", ";"} {
 		f.Add(seed)
 	}
-	tables := [][]param{callsParams, searchParams, changesParams, gapsParams, viewParams, transcriptParams, nil}
+	tables := [][]param{callsParams, searchParams, changesParams, gapsParams, statementsParams, viewParams, transcriptParams, nil}
 	f.Fuzz(func(t *testing.T, raw string) {
 		for _, table := range tables {
 			var q query

@@ -132,6 +132,18 @@ func TestClientRoundTrip(t *testing.T) {
 			if err != nil || stats.Value.By != "week" || *stats.Value.Group != "source" || *stats.Value.Data[0].ScoreMean != 0.75 || f.lastStats.Filter.Source[0] != "crm" {
 				t.Errorf("stats: %+v, %v", stats.Value, err)
 			}
+			life, err := c.History(ctx, first)
+			if err != nil || life.Value.Key != first || len(life.Value.Data) != 3 || life.Value.Data[1].Parts[0].Attempts != 2 {
+				t.Errorf("history: %+v, %v", life.Value, err)
+			}
+			statements, err := c.Statements(ctx, []call.SourceID{"crm", "erp"}, 2)
+			if err != nil || len(statements.Value.Data) != 4 || statements.Value.Data[0].Source != "erp" || *statements.Value.Data[0].Expected != 4 {
+				t.Errorf("statements: %+v, %v", statements.Value, err)
+			}
+			detailed, err := c.Call(ctx, second, client.Show{Fields: "light", Include: []string{"parts"}})
+			if err != nil || detailed.Value.Details[call.PartTranscript].State != call.Pending || one.Value.Details != nil {
+				t.Errorf("part details: %+v, %v", detailed.Value.Details, err)
+			}
 			link, err := c.OpenLink(ctx)
 			if err != nil || !strings.Contains(link.Value.URL, "/#") || time.Until(link.Value.ExpiresAt) < 50*time.Second {
 				t.Errorf("link: %v", err)
@@ -213,6 +225,9 @@ func TestClientProblems(t *testing.T) {
 			ctx := t.Context()
 			if _, err := c.Call(ctx, call.Key{Source: "crm", ID: ".."}, client.Show{}); !errors.Is(err, call.ErrNotFound) {
 				t.Errorf("missing call: %v", err)
+			}
+			if _, err := c.History(ctx, call.Key{Source: "crm", ID: "none"}); !errors.Is(err, call.ErrNotFound) {
+				t.Errorf("history of a missing call: %v", err)
 			}
 			_, err := c.Search(ctx, client.SearchOptions{SearchQuery: call.SearchQuery{Text: `"open`}})
 			if q, ok := errors.AsType[*call.QueryError](err); !ok || q.Position != 0 || q.Message != "the quote is not closed" {

@@ -71,6 +71,7 @@ func benchCall(i int) call.Call {
 	c.Phone = ptr("+1415555" + strconv.Itoa(10000 + i)[1:])
 	c.AgentName, c.DurationSeconds = ptr("Agent "+strconv.Itoa(i%20)), ptr(float64(random.IntN(3000)))
 	c.Direction, c.SentimentLabel = ptr(call.Inbound), ptr([]string{"positive", "neutral", "negative"}[i%3])
+	c.CampaignName, c.Status = ptr("Campaign "+strconv.Itoa(random.IntN(9))), ptr(call.Statuses[3+random.IntN(5)])
 	c.Summary, c.Topics = ptr("Talked about "+spoken(random)+" and "+spoken(random)), []string{spoken(random)}
 	return c
 }
@@ -182,6 +183,12 @@ func BenchmarkSearch(b *testing.B) {
 		{"phone", call.SearchQuery{Text: "(415) 555-0123"}},
 		{"common newest", call.SearchQuery{Text: "refund", Sort: "newest"}},
 		{"filtered", call.SearchQuery{Text: "refund", Filter: call.Filter{Sentiment: []string{"positive"}, Agent: []string{"agent 3"}}}},
+		{"filtered, facets", call.SearchQuery{Text: "refund", Facets: call.FacetNames, Filter: call.Filter{Sentiment: []string{"positive"}, Agent: []string{"agent 3"}}}},
+		{"common, facets", call.SearchQuery{Text: "refund", Facets: call.FacetNames}},
+		{"common, one facet", call.SearchQuery{Text: "refund", Facets: []string{"agent"}}},
+		{"blank", call.SearchQuery{}},
+		{"blank, facets", call.SearchQuery{Facets: call.FacetNames}},
+		{"blank filtered, facets", call.SearchQuery{Facets: call.FacetNames, Filter: call.Filter{Sentiment: []string{"positive"}}}},
 		{"filtered by time", call.SearchQuery{Text: "refund", Filter: call.Filter{From: testTime(2000), To: testTime(4000)}}},
 	} {
 		b.Run(q.name, func(b *testing.B) {

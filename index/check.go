@@ -75,14 +75,7 @@ func (c *checker) check(r bleveindex.IndexReader) error {
 	if len(changed) == 0 && int(documents) != c.calls {
 		c.find(nil, fmt.Sprintf("the index holds %d calls, the archive %d", documents, c.calls))
 	}
-	for _, key := range c.sample {
-		if !changed[key] {
-			if err := c.words(key); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return c.words(changed)
 }
 
 func (c *checker) find(key *call.Key, detail string) {
@@ -122,16 +115,47 @@ func (c *checker) changed() (map[call.Key]bool, error) {
 	return out, err
 }
 
-// words looks for the rarest-looking words of one call, the longest ones, and
-// for its other terms.
-func (c *checker) words(key call.Key) error {
-	record, err := c.x.src.Load(c.ctx, key)
+// words looks for the words of the sample, without those of calls that changed
+// since the snapshot or do so meanwhile.
+func (c *checker) words(changed map[call.Key]bool) error {
+	absent := map[call.Key]string{}
+	for _, key := range c.sample {
+		if changed[key] {
+			continue
+		}
+		field, err := c.absent(key)
+		if err != nil {
+			return err
+		}
+		if field != "" {
+			absent[key] = field
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	changed, err := c.changed()
 	if err != nil {
 		return err
 	}
+	for key, field := range absent {
+		if !changed[key] {
+			c.find(&key, fmt.Sprintf("a word of field %s is not in the index", field))
+		}
+	}
+	return nil
+}
+
+// absent looks for the rarest-looking words of one call, the longest ones, and
+// for its other terms. It returns the field of one that is missing.
+func (c *checker) absent(key call.Key) (string, error) {
+	record, err := c.x.src.Load(c.ctx, key)
+	if err != nil {
+		return "", err
+	}
 	id, err := internalID(c.reader, key)
 	if err != nil || id == nil {
-		return err // reported already
+		return "", err // reported already
 	}
 	d := newDocument(c.x.analyzer, &record.Call)
 	for i := range d.fields {
@@ -142,17 +166,12 @@ func (c *checker) words(key call.Key) error {
 		}
 		slices.SortFunc(terms, func(a, b string) int { return len(b) - len(a) })
 		for _, term := range terms[:min(2, len(terms))] {
-			found, err := c.has(f.name, term, id)
-			if err != nil {
-				return err
-			}
-			if !found {
-				c.find(&key, fmt.Sprintf("a word of field %s is not in the index", f.name))
-				return nil
+			if found, err := c.has(f.name, term, id); err != nil || !found {
+				return f.name, err
 			}
 		}
 	}
-	return nil
+	return "", nil
 }
 
 func (c *checker) has(field, term string, id bleveindex.IndexInternalID) (bool, error) {

@@ -24,8 +24,9 @@ type match struct {
 	key    string // read when it is needed
 }
 
-// rankOfScore and rankOfTime keep the order of what they are given.
-func rankOfScore(score float64) uint64 { return math.Float64bits(score) }
+// rankOfScore and rankOfTime keep the order of what they are given. Of scores
+// the last bits are dropped: they depend on the order words are added up in.
+func rankOfScore(score float64) uint64 { return math.Float64bits(float64(float32(score))) }
 
 func rankOfTime(nanos int64, order string) uint64 {
 	rank := uint64(nanos) ^ 1<<63
@@ -93,45 +94,60 @@ func (t *topHits) offer(m match, limit int) {
 // checkEvery is how many documents are walked between looks at the clock.
 const checkEvery = 1024
 
-// collect returns the first hits after the cursor, one more than the limit
-// when there are more, and the number of all hits.
-func (p *planner) collect(s *request) (found []match, total int, err error) {
+// collected is what a walk through all hits found.
+type collected struct {
+	// hits are the first ones after the cursor, one more than the limit when
+	// there are more.
+	hits   []match
+	total  int
+	facets map[string][]call.FacetCount
+}
+
+func (p *planner) collect(s *request) (out collected, err error) {
 	filters, err := p.filters(s.filter)
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	d, err := p.query(s.text, filters)
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	defer d.close()
 	rank, err := p.ranking(d, s.order)
 	if err != nil {
-		return nil, 0, err
+		return out, err
+	}
+	facets, err := p.facets(s.facets)
+	if err != nil {
+		return out, err
 	}
 	top := &topHits{keyOf: p.keyOf}
 	n, err := d.next()
 	for ; err == nil && n != noDoc; n, err = d.next() {
-		if total%checkEvery == 0 && p.ctx.Err() != nil {
-			return nil, 0, p.ctx.Err()
+		if out.total%checkEvery == 0 && p.ctx.Err() != nil {
+			return out, p.ctx.Err()
 		}
-		total++
+		out.total++
 		m := match{number: n}
 		if m.rank, err = rank(n); err != nil {
-			return nil, 0, err
+			return out, err
+		}
+		if err = facets.add(n); err != nil {
+			return out, err
 		}
 		if s.after == nil || top.compare(&m, &match{rank: s.after.Rank, key: s.after.Key}) > 0 {
 			top.offer(m, s.limit+1)
 		}
 	}
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	slices.SortFunc(top.hits, func(a, b match) int { return top.compare(&a, &b) })
 	for i := range top.hits {
 		top.needKey(&top.hits[i])
 	}
-	return top.hits, total, top.err
+	out.hits, out.facets = top.hits, facets.counts()
+	return out, top.err
 }
 
 // ranking returns what puts documents in order.
@@ -165,13 +181,10 @@ type mark struct {
 	Bytes []byte `json:"k"` // Key, which need not be UTF-8
 }
 
-// bindCursor identifies a query without its place.
+// bindCursor identifies a query without its place and what is counted.
 func bindCursor(q *call.SearchQuery) string {
 	bound := *q
-	bound.After, bound.Limit = "", 0
-	if bound.Sort == "" {
-		bound.Sort = sortRelevance
-	}
+	bound.After, bound.Limit, bound.Facets = "", 0, nil
 	b, err := json.Marshal(bound)
 	if err != nil { // an infinite duration
 		b = fmt.Append(nil, bound)

@@ -13,7 +13,7 @@ import (
 
 // schema numbers what a call becomes in the index. It must change with every
 // change of the fields, the words or the stems.
-const schema = 1
+const schema = 2
 
 // The text fields. What the two sides said is apart; rest holds everything
 // else, and summary, topic and note once more for those who search there only.
@@ -50,6 +50,7 @@ const (
 	keyFlag       = "flag"
 	keyTime       = "time"     // for ranges
 	keySort       = "sort"     // the time as one term, for orders
+	keyFacets     = "facets"   // what facets count, as one term
 	keyDuration   = "duration" // seconds
 	flagSettled   = "settled"
 	flagDeleted   = "deleted"
@@ -110,6 +111,7 @@ func newDocument(a *analyzer, c *call.Call) *document {
 	d.texts(a, c)
 	d.keywords(c)
 	d.times(c)
+	d.keyword(keyFacets, optionsSort, facetTerm(c))
 	return d
 }
 

@@ -113,13 +113,14 @@ func (p *planner) flags(f *call.Filter, add func(docs, error)) {
 			add(flagged, err)
 			continue
 		}
-		// every call has a state of its transcript
-		every, err := p.terms(keyPart, everyTranscript, 0)
+		every, err := p.every()
 		add(&withoutDocs{docs: every, excluded: flagged}, err)
 	}
 }
 
-// everyTranscript are terms of which each call has one.
+// every returns all documents, by the state of their transcript: each has one.
+func (p *planner) every() (docs, error) { return p.terms(keyPart, everyTranscript, 0) }
+
 var everyTranscript = func() []string {
 	var out []string
 	for _, state := range []call.State{call.Pending, call.Stored, call.None, call.Lost, ""} {

@@ -173,10 +173,15 @@ func (w *wordDocs) score() float64 {
 	return w.rarity * stemmed / (stemmed + saturation)
 }
 
+// rarityStep is what rarities are multiples of, so that calls indexed between
+// two pages of hits hardly ever change the scores of all others.
+const rarityStep = 0.5
+
 // rarity is the inverse document frequency, always above 0.
 func rarity(documents, matching uint64) float64 {
 	n, df := float64(documents), float64(min(matching, documents))
-	return math.Log(1 + (n-df+0.5)/(df+0.5))
+	idf := math.Log(1 + (n-df+0.5)/(df+0.5))
+	return max(1, math.Round(idf/rarityStep)) * rarityStep
 }
 
 // allDocs are the documents of all its children. The cheapest leads.

@@ -301,3 +301,45 @@ func TestOpenWhileOpen(t *testing.T) {
 		t.Errorf("set aside a good index: %q", bad)
 	}
 }
+
+// announcing is a store in the middle of a commit: its last numbers are given
+// out, and their entries cannot be read yet.
+type announcing struct {
+	*memory
+	ahead uint64
+}
+
+func (a *announcing) LastSeq() uint64 { return a.memory.LastSeq() + a.ahead }
+
+func TestEntriesNotYetCommitted(t *testing.T) {
+	dir, src := t.TempDir(), &announcing{memory: newMemory(), ahead: 2}
+	src.put(testCall("1", "a: hello"), testCall("2", "a: hello"), testCall("3", "a: hello"))
+	x := openTest(t, dir, src) // builds the index
+	r, err := x.Search(t.Context(), call.SearchQuery{Text: "hello"})
+	if err != nil || r.Total != 3 || r.Coverage.Searchable != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	src.ahead = 0
+	src.put(testCall("4", "a: hello"), testCall("5", "a: hello")) // under the numbers announced
+	src.ahead = 7
+	if err := x.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t, x, call.SearchQuery{Text: "hello"}); len(got) != 5 {
+		t.Errorf("the calls of the commit: %q", got)
+	}
+	if findings, err := x.Check(t.Context()); err != nil || len(findings) > 0 {
+		t.Error(findings, err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir, src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if s := again.Status(); s.State != "ready" || s.Documents != 5 || again.doubted() != "" {
+		t.Errorf("status %+v, doubt %q", s, again.doubted())
+	}
+}

@@ -25,7 +25,8 @@ type planner struct {
 	scored    bool
 }
 
-// query returns the documents a query selects among those of the filters.
+// query returns the documents a query selects among those of the filters. An
+// empty one selects them all.
 func (p *planner) query(q query, filters []docs) (docs, error) {
 	all, excluded := filters, []docs(nil)
 	fail := func(err error) (docs, error) {
@@ -47,6 +48,13 @@ func (p *planner) query(q query, filters []docs) (docs, error) {
 		} else {
 			all = append(all, newAny(alternatives))
 		}
+	}
+	if len(all) == 0 {
+		every, err := p.every()
+		if err != nil {
+			return fail(err)
+		}
+		all = []docs{every}
 	}
 	found := newAll(all)
 	if len(excluded) > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sort"
 
 	"callsyncd/call"
 )
@@ -44,7 +45,10 @@ func (x *Index) build(ctx context.Context, report func(done, total int)) (err er
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)
 	}
-	since := x.src.LastSeq()
+	since, err := x.committed(ctx)
+	if err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
 	g, err := x.create(number)
 	if err == nil {
 		err = x.fill(ctx, g, report)
@@ -67,6 +71,20 @@ func (x *Index) build(ctx context.Context, report func(done, total int)) (err er
 	}
 	x.log.Info("index rebuild finished")
 	return nil
+}
+
+// committed is the newest entry of the change feed that can be read. LastSeq
+// may be ahead of it while a commit is under way, and fall back when it fails;
+// an index that claimed those entries would miss them.
+func (x *Index) committed(ctx context.Context) (seq uint64, err error) {
+	n := sort.Search(int(x.src.LastSeq()), func(since int) bool {
+		changes, e := x.src.Changes(ctx, uint64(since), 1)
+		if e != nil {
+			err = fmt.Errorf("read change feed: %w", e)
+		}
+		return len(changes) == 0
+	})
+	return uint64(n), err
 }
 
 func (x *Index) tell(p *progress) {

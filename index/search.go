@@ -34,9 +34,17 @@ const (
 // ErrTooSlow: the search took longer than two seconds and was given up.
 var ErrTooSlow = errors.New("the search takes too long: use more or longer words, or filters")
 
-// Search answers a query with calls as the store has them now. Errors:
-// *call.QueryError for the text, call.ErrBadCursor, ErrUnavailable, ErrBusy,
-// ErrTooSlow. An unknown Sort or a Limit outside 0 to 200 is an error too.
+// Search answers a query with calls as the store has them now. A blank text
+// selects all calls of the filters, the newest first unless Sort says oldest.
+// Facets count the calls of Total as they were indexed; unknown names of
+// facets are ignored. Errors: *call.QueryError for the text, call.ErrBadCursor,
+// ErrUnavailable, ErrBusy, ErrTooSlow. An unknown Sort or a Limit outside 0 to
+// 200 is an error too.
+//
+// Going on from a page's cursor neither skips nor repeats a call while others
+// are indexed or leave, but two things move calls: one that changed itself
+// takes its new place, and by relevance all may move a little when a word of
+// the query has become much more or less frequent in the archive.
 func (x *Index) Search(ctx context.Context, q call.SearchQuery) (call.SearchResult, error) {
 	s, err := x.newSearch(&q)
 	if err != nil {
@@ -58,23 +66,31 @@ func (x *Index) Search(ctx context.Context, q call.SearchQuery) (call.SearchResu
 
 // request is one checked search.
 type request struct {
-	text   query
+	text   query // empty selects everything
 	filter *call.Filter
 	order  string
 	limit  int
-	after  *mark // where the previous page ended; nil for the first
+	after  *mark    // where the previous page ended; nil for the first
+	facets []string // what to count
 	bound  string
 }
 
 func (x *Index) newSearch(q *call.SearchQuery) (*request, error) {
-	s := &request{filter: &q.Filter, order: q.Sort, limit: q.Limit, bound: bindCursor(q)}
-	switch s.order {
-	case "":
-		s.order = sortRelevance
-	case sortRelevance, sortNewest, sortOldest:
+	blank := strings.TrimSpace(q.Text) == ""
+	if blank {
+		q.Text = ""
+	}
+	switch q.Sort {
+	case "", sortRelevance:
+		q.Sort = sortRelevance
+		if blank {
+			q.Sort = sortNewest
+		}
+	case sortNewest, sortOldest:
 	default:
 		return nil, fmt.Errorf("search: sort %q: want relevance, newest or oldest", q.Sort)
 	}
+	s := &request{filter: &q.Filter, order: q.Sort, limit: q.Limit, facets: q.Facets, bound: bindCursor(q)}
 	if s.limit == 0 {
 		s.limit = defaultLimit
 	}
@@ -82,8 +98,10 @@ func (x *Index) newSearch(q *call.SearchQuery) (*request, error) {
 		return nil, fmt.Errorf("search: limit %d: want 1 to %d", q.Limit, maxLimit)
 	}
 	var err error
-	if s.text, err = parseQuery(x.analyzer, q.Text); err != nil {
-		return nil, err
+	if !blank {
+		if s.text, err = parseQuery(x.analyzer, q.Text); err != nil {
+			return nil, err
+		}
 	}
 	if s.after, err = parseCursor(q.After, s.bound); err != nil {
 		return nil, err
@@ -137,7 +155,7 @@ func (x *Index) search(ctx context.Context, s *request) (call.SearchResult, erro
 	if g == nil {
 		return call.SearchResult{}, ErrUnavailable
 	}
-	var found []match
+	var found collected
 	result := call.SearchResult{Hits: []call.Hit{}}
 	err := g.view(func(r bleveindex.IndexReader) error {
 		p, err := x.newPlanner(ctx, r, s)
@@ -147,19 +165,20 @@ func (x *Index) search(ctx context.Context, s *request) (call.SearchResult, erro
 		if result.Coverage, err = x.coverage(p, s.filter); err != nil {
 			return err
 		}
-		if found, result.Total, err = p.collect(s); err != nil {
+		if found, err = p.collect(s); err != nil {
 			return err
 		}
-		if len(found) > s.limit {
-			found = found[:s.limit]
-			result.Next = found[s.limit-1].cursor(s.bound)
+		result.Total, result.Facets = found.total, found.facets
+		if len(found.hits) > s.limit {
+			found.hits = found.hits[:s.limit]
+			result.Next = found.hits[s.limit-1].cursor(s.bound)
 		}
 		return nil
 	})
 	if err != nil {
 		return call.SearchResult{}, searchError(err)
 	}
-	return result, x.loadHits(ctx, s, found, &result)
+	return result, x.loadHits(ctx, s, found.hits, &result)
 }
 
 func searchError(err error) error {

@@ -255,9 +255,12 @@ func (h *highlighter) candidate(part, field string, turn int, text string) *cand
 }
 
 // snippets returns the best stretches of a call: those with the most different
-// elements of the query, then the earliest. A call found by its number, id or
-// name only shows how it begins, without marks.
+// elements of the query, then the earliest. A call found by its number, id,
+// name or filters only shows how it begins, without marks.
 func (h *highlighter) snippets(c *call.Call) []call.Snippet {
+	if len(h.wanted) == 0 {
+		return h.opening(c)
+	}
 	var found []*candidate
 	add := func(part, field string, turn int, text string) {
 		if k := h.candidate(part, field, turn, text); k != nil {

@@ -94,7 +94,7 @@ func (a *Archive) openSource(ctx context.Context, c *config.Source, slots chan s
 
 func (a *Archive) newHandler(hosts []string) http.Handler {
 	return api.New(api.Options{
-		Store: redactedStore{a.store}, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a},
+		Store: redactedStore{a.store}, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a}, Statistician: a.store,
 		Token: a.token, Hosts: hosts, InstallID: a.store.ArchiveID(), Version: a.version, Log: a.log,
 	})
 }

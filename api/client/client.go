@@ -71,6 +71,20 @@ type Call struct {
 	// Raw holds the vendor's current documents by name.
 	Raw      map[string]json.RawMessage `json:"raw,omitempty"`
 	Versions []call.Version             `json:"versions,omitempty"`
+	// Details is what is known about each part, with "parts" in Show.Include.
+	Details map[call.PartName]PartDetail `json:"part_details,omitempty"`
+}
+
+// PartDetail is the state of a part with what is known about it.
+type PartDetail struct {
+	State  call.State `json:"state"`
+	Reason *string    `json:"reason"` // why it is not stored, or what proved it absent
+	// NextTry and Deadline are of pending parts: when it is asked for again,
+	// and when it would be lost.
+	NextTry      *time.Time            `json:"next_try"`
+	Deadline     *time.Time            `json:"deadline"`
+	Attempts     int                   `json:"attempts"` // requests that did not bring it
+	Acknowledged *call.Acknowledgement `json:"acknowledged"`
 }
 
 // Hit is one row of a search.
@@ -92,7 +106,7 @@ type SearchPage struct {
 type Show struct {
 	// Fields is "light" or "full"; empty means light in lists, full for one call.
 	Fields string
-	// Include adds to it: transcript, metadata, raw, versions.
+	// Include adds to it: transcript, metadata, raw, versions, parts.
 	Include []string
 }
 
@@ -167,6 +181,18 @@ func (c *Client) Call(ctx context.Context, key call.Key, show Show) (Response[Ca
 	q := params{}
 	q.show(show, false)
 	return get[Call](ctx, c, callPath(key), q)
+}
+
+// History is the life of a call.
+type History struct {
+	Key  call.Key     `json:"key"`
+	Data []call.Event `json:"data"` // oldest first
+}
+
+// History tells what happened to a call; call.ErrNotFound when the archive has
+// none.
+func (c *Client) History(ctx context.Context, key call.Key) (Response[History], error) {
+	return get[History](ctx, c, callPath(key)+"/history", params{})
 }
 
 // Transcript is the JSON form of a transcript.
@@ -250,6 +276,20 @@ func (c *Client) Gaps(ctx context.Context, source call.SourceID, limit int, afte
 	q.add("source", string(source))
 	q.page(limit, after)
 	return get[Page[call.Gap]](ctx, c, "/v1/gaps", q)
+}
+
+// Statements are the completeness statements of several sources.
+type Statements struct {
+	Data []call.Statement `json:"data"` // newest first, over all sources
+}
+
+// Statements answers up to limit statements of each source (0: the API's
+// default, one), of all configured sources when none is named.
+func (c *Client) Statements(ctx context.Context, sources []call.SourceID, limit int) (Response[Statements], error) {
+	q := params{}
+	addAll(q, "source", sources)
+	q.page(limit, "")
+	return get[Statements](ctx, c, "/v1/statements", q)
 }
 
 // Stats are figures over time.

@@ -445,3 +445,11 @@ func (a *archive) Verify(context.Context) (call.VerifyReport, error) {
 	return call.VerifyReport{}, nil
 }
 func (a *archive) Reindex(context.Context) error { return nil }
+
+func (a *archive) History(context.Context, call.Key) ([]call.Event, error) {
+	return []call.Event{}, nil
+}
+
+func (a *archive) Statements(context.Context, call.SourceID, int) ([]call.Statement, error) {
+	return []call.Statement{}, nil
+}

@@ -120,11 +120,11 @@ func (d *demo) fill(ctx context.Context) (call.SyncReport, error) {
 	if err != nil {
 		return call.SyncReport{}, err
 	}
-	report, err := r.own.Sync(ctx, nil, false)
+	report, now, err := r.syncHere(ctx, nil, false)
 	board.stop()
 	if err == nil {
 		d.title("The first sync: calls, recordings and how many requests each call took")
-		d.printReport(&report)
+		d.printReport(&report, now)
 		err = d.sample(ctx, r)
 	}
 	return report, errors.Join(err, r.close())

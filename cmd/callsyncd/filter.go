@@ -10,7 +10,7 @@ import (
 )
 
 // filters are the flags that select, order and page calls, the same for
-// search, calls and export.
+// search, calls and export; stats only selects.
 type filters struct {
 	filter                   call.Filter
 	sources, directions      []string
@@ -27,6 +27,18 @@ type filters struct {
 // add defines the flags. sorts and limit are what the command says about
 // --sort and --limit.
 func (f *filters) add(c *cobra.Command, sorts, limit string) {
+	f.addSelection(c)
+	flags := c.Flags()
+	flags.BoolVar(&f.mostRecent, "most-recent", false, "only the newest match")
+	flags.StringVar(&f.sort, "sort", "", sorts)
+	flags.StringVar(&f.order, "order", "", "asc or desc")
+	flags.StringVar(&f.orderBy, "order-by", "", "started_at, ended_at, created_at or duration_seconds")
+	flags.IntVar(&f.limit, "limit", 0, limit)
+	flags.StringVar(&f.cursor, "cursor", "", "go on after an earlier answer, whose next_cursor this is")
+}
+
+// addSelection defines the flags that select calls.
+func (f *filters) addSelection(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringSliceVar(&f.sources, "source", nil, "only calls of this `source`; may be repeated, like all filters with words")
 	flags.StringArrayVar(&f.filter.Agent, "agent", nil, "agent by `name` or id")
@@ -47,12 +59,6 @@ func (f *filters) add(c *cobra.Command, sorts, limit string) {
 	flags.Float64Var(&f.maxDuration, "max-duration", 0, "longest length in `seconds`")
 	flags.BoolVar(&f.settled, "settled", false, "only calls with nothing pending; --settled=false: only the others")
 	flags.BoolVar(&f.deletedUpstream, "deleted-upstream", false, "only calls the vendor no longer has; =false: only the others")
-	flags.BoolVar(&f.mostRecent, "most-recent", false, "only the newest match")
-	flags.StringVar(&f.sort, "sort", "", sorts)
-	flags.StringVar(&f.order, "order", "", "asc or desc")
-	flags.StringVar(&f.orderBy, "order-by", "", "started_at, ended_at, created_at or duration_seconds")
-	flags.IntVar(&f.limit, "limit", 0, limit)
-	flags.StringVar(&f.cursor, "cursor", "", "go on after an earlier answer, whose next_cursor this is")
 }
 
 // read understands the flags that are given, and refuses what the API would

@@ -48,6 +48,7 @@ func (a *app) gaps(ctx context.Context, r *archive, source call.SourceID, limit 
 		err = a.printJSON(page.Body)
 	} else {
 		a.printGaps(&page.Value)
+		err = a.printDoubts(ctx, r, source)
 	}
 	if err != nil {
 		return err
@@ -57,6 +58,22 @@ func (a *app) gaps(ctx context.Context, r *archive, source call.SourceID, limit 
 		return exitWith(exitPartial)
 	}
 	return err
+}
+
+// printDoubts says what may be missing although it is no gap, such as calls
+// that a vendor counts and does not list.
+func (a *app) printDoubts(ctx context.Context, r *archive, source call.SourceID) error {
+	now, err := r.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range now.Value.Sources {
+		s := &now.Value.Sources[i]
+		if source == "" || source == s.Name {
+			a.printProblems(s.Name, doubtsOf(s))
+		}
+	}
+	return nil
 }
 
 // anyOpen looks for a gap nobody acknowledged, beyond the page where it has to.

@@ -74,8 +74,8 @@ func addGroups(root *cobra.Command, a *app) {
 	}{
 		{"try", "Try it:", []*cobra.Command{newDemo(a), newSimulate(a)}},
 		{"archive", "Fill the archive:", []*cobra.Command{newRun(a), newSync(a), newService(a)}},
-		{"read", "Read the archive:", []*cobra.Command{newSearch(a), newCalls(a), newShow(a), newExport(a)}},
-		{"trust", "Know what is missing, prove the rest:", []*cobra.Command{newStatus(a), newGaps(a), newVerify(a), newReindex(a)}},
+		{"read", "Read the archive:", []*cobra.Command{newSearch(a), newCalls(a), newShow(a), newExport(a), newStats(a), newOpen(a)}},
+		{"trust", "Know what is missing, prove the rest:", []*cobra.Command{newStatus(a), newGaps(a), newWhy(a), newStatement(a), newVerify(a), newReindex(a)}},
 		{"about", "Set up:", []*cobra.Command{newConfig(a), newProvider(a), newVersion(a)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})

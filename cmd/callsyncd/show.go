@@ -140,22 +140,14 @@ func recordingOf(c *call.Call) string {
 	return text
 }
 
-// parts lists the state of each part, trouble in colour.
+// parts lists the state of each part.
 func (a *app) parts(p call.PartStates) string {
-	ink := a.ink()
 	var list []string
 	for _, part := range []struct {
 		name  call.PartName
 		state call.State
 	}{{call.PartRecord, p.Record}, {call.PartTranscript, p.Transcript}, {call.PartSummary, p.Summary}, {call.PartRecording, p.Recording}} {
-		state := safe(string(part.state))
-		switch part.state {
-		case call.Pending:
-			state = ink.yellow(state)
-		case call.Lost:
-			state = ink.red(state)
-		}
-		list = append(list, string(part.name)+" "+state)
+		list = append(list, string(part.name)+" "+a.state(part.state))
 	}
 	return strings.Join(list, ", ")
 }

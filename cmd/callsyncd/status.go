@@ -67,7 +67,10 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 	} else {
 		a.say("daemon: not running")
 	}
-	for _, p := range s.Problems {
+	for i := range s.Sources {
+		a.printProblems(s.Sources[i].Name, problemsOf(&s.Sources[i]))
+	}
+	for _, p := range ownProblems(s) {
 		a.say("%s %s", ink.red("!"), safe(p))
 	}
 	if s.Green {

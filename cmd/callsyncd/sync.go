@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,14 +30,14 @@ something is still missing; ` + "`callsyncd gaps`" + ` lists it.`,
   callsyncd sync --source crm --full    # walk the vendor's whole list again`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, err := a.sync(c.Context(), words[call.SourceID](sources), full)
+			report, now, err := a.sync(c.Context(), once(words[call.SourceID](sources)), full)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				err = a.printValue(report)
 			} else {
-				a.printReport(&report)
+				a.printReport(&report, now)
 			}
 			if err != nil {
 				return err
@@ -51,11 +51,18 @@ something is still missing; ` + "`callsyncd gaps`" + ` lists it.`,
 	return c
 }
 
-// sync does a round in this process, or lets the daemon do it.
-func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (call.SyncReport, error) {
+// once drops what a list names again.
+func once(sources []call.SourceID) []call.SourceID {
+	slices.Sort(sources)
+	return slices.Compact(sources)
+}
+
+// sync does a round in this process, or lets the daemon do it. It also answers
+// how every source stands after it.
+func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (call.SyncReport, standing, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
-		return call.SyncReport{}, err
+		return call.SyncReport{}, nil, err
 	}
 	board := a.startBoard()
 	defer board.stop()
@@ -64,19 +71,31 @@ func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (cal
 	}
 	r, err := a.open(ctx, cfg, board.observe)
 	if err != nil {
-		return call.SyncReport{}, err
+		return call.SyncReport{}, nil, err
 	}
+	report, now, err := r.syncHere(ctx, sources, full)
+	return report, now, errors.Join(err, r.close())
+}
+
+// standing is how each source stands.
+type standing map[call.SourceID]call.SourceStatus
+
+func (r *archive) syncHere(ctx context.Context, sources []call.SourceID, full bool) (call.SyncReport, standing, error) {
 	report, err := r.own.Sync(ctx, sources, full)
-	return report, errors.Join(err, r.close())
+	if err != nil {
+		return report, nil, err
+	}
+	now, err := r.Status(ctx)
+	return report, byName(&now.Value), err
 }
 
 // syncThere asks the daemon for a round of each source and waits for its end.
 // What the round did is the difference of two states.
-func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, full bool, observe func(call.Progress)) (call.SyncReport, error) {
+func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, full bool, observe func(call.Progress)) (call.SyncReport, standing, error) {
 	begin := time.Now()
 	before, err := c.Status(ctx)
 	if err != nil {
-		return call.SyncReport{}, err
+		return call.SyncReport{}, nil, err
 	}
 	if len(sources) == 0 {
 		for _, s := range before.Value.Sources {
@@ -85,39 +104,38 @@ func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, f
 	}
 	for _, name := range sources {
 		if _, err := c.Sync(ctx, client.Wake{Source: name, Full: full}); err != nil {
-			return call.SyncReport{}, fmt.Errorf("source %q: %w", name, err)
+			return call.SyncReport{}, nil, fmt.Errorf("source %q: %w", name, err)
 		}
 	}
-	was := byName(&before.Value)
+	was, after := byName(&before.Value), standing{}
 	report := call.SyncReport{Sources: make([]call.SourceReport, len(sources))}
-	finished := make(map[call.SourceID]bool)
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	for len(finished) < len(sources) {
+	for len(after) < len(sources) {
 		select {
 		case <-ctx.Done():
-			return report, ctx.Err()
+			return report, after, ctx.Err()
 		case <-tick.C:
 		}
 		now, err := c.Status(ctx)
 		if err != nil {
-			return report, err
+			return report, after, err
 		}
 		is := byName(&now.Value)
 		for i, name := range sources {
 			s := is[name]
 			observe(call.Progress{Source: name, Phase: s.State, Counts: s.Counts})
-			if !finished[name] && roundDone(was[name], s) {
-				finished[name] = true
+			if _, done := after[name]; !done && roundDone(was[name], s) {
+				after[name] = s
 				report.Sources[i] = difference(was[name], s, full, time.Since(begin))
 			}
 		}
 	}
-	return report, nil
+	return report, after, nil
 }
 
-func byName(s *call.StatusReport) map[call.SourceID]call.SourceStatus {
-	m := make(map[call.SourceID]call.SourceStatus, len(s.Sources))
+func byName(s *call.StatusReport) standing {
+	m := make(standing, len(s.Sources))
 	for _, x := range s.Sources {
 		m[x.Name] = x
 	}
@@ -145,6 +163,9 @@ func difference(was, is call.SourceStatus, full bool, took time.Duration) call.S
 	if walk != nil {
 		r.Changed = walk.Edits
 		r.Error = walk.Error
+	}
+	if sweep := is.LastSweep; r.Error == "" && sweep != nil && (is.LastCompleteWalk == nil || sweep.FinishedAt.After(*is.LastCompleteWalk)) {
+		r.Error = "the last walk over the whole list proved nothing: " + sweep.Error
 	}
 	if is.State == "refused" {
 		r.Err = call.ErrUnauthorized
@@ -180,8 +201,9 @@ func syncExit(report *call.SyncReport) int {
 	return exitDone
 }
 
-// printReport shows what a round did for each source, and what went wrong.
-func (a *app) printReport(report *call.SyncReport) {
+// printReport shows what a round did for each source, what went wrong, and what
+// else speaks against its completeness.
+func (a *app) printReport(report *call.SyncReport, now standing) {
 	ink := a.ink()
 	g := newGrid("source", ">new", ">changed", ">recordings", ">pending", ">lost", ">requests", ">per call", ">seconds", "result")
 	for i := range report.Sources {
@@ -190,14 +212,16 @@ func (a *app) printReport(report *call.SyncReport) {
 			count(s.Requests), perCall(s), fmt.Sprintf("%.1f", s.Seconds), result(ink, s))
 	}
 	g.print(a.stdout)
-	for _, s := range report.Sources {
-		if s.Error == "" {
-			continue
+	for i := range report.Sources {
+		s := &report.Sources[i]
+		if s.Error != "" {
+			a.printProblems(s.Source, []string{nameless(s.Source, s.Error)})
+			if hint := cmp.Or(s.Hint, hintOf(s.Err)); hint != "" {
+				a.say("  %s", safe(hint))
+			}
 		}
-		a.say("%s %s", ink.red("!"), safe(joined(": ", string(s.Source), strings.TrimPrefix(s.Error, "source "+string(s.Source)+": "))))
-		if hint := cmp.Or(s.Hint, hintOf(s.Err)); hint != "" {
-			a.say("  %s", safe(hint))
-		}
+		is := now[s.Source]
+		a.printProblems(s.Source, doubtsOf(&is, s.Error))
 	}
 	if syncExit(report) == exitPartial {
 		a.say("something is still missing; `callsyncd gaps` lists it, `callsyncd status` says more")

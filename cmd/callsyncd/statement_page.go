@@ -1,0 +1,190 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"callsyncd/call"
+)
+
+const (
+	// pageWidth is how many columns a statement has.
+	pageWidth = 100
+	// namedCalls is how many missing or extra calls a statement names.
+	namedCalls = 10
+)
+
+// statementMeans explains the document to those who did not make it.
+const statementMeans = `PROVED means: the vendor's whole list was read to its end without contradiction, every call on it is held, and every part of every held call is stored here, proved absent at the vendor, or a loss that somebody accepted. The vendor's list is taken at its word: a call the vendor never lists is unknown here. Whether the stored bytes are still what they were is another question, which "callsyncd verify" answers.`
+
+// printStatements writes the document: the statements, newest first, and the
+// sources without one. now says what happened after the newest.
+func (a *app) printStatements(list []call.Statement, without []call.SourceID, now standing, days bool) {
+	a.say("%s", apart("STATEMENT OF COMPLETENESS", "callsyncd "+buildVersion().Version+", "+moment(a.now())+" UTC"))
+	a.say("%s", strings.Repeat("=", pageWidth))
+	newest := make(map[call.SourceID]bool)
+	for i := range list {
+		st := &list[i]
+		a.say("")
+		a.printStatement(st, days)
+		if is := now[st.Source]; !newest[st.Source] {
+			a.bullets("Since then", doubtsOf(&is, st.Doubts...))
+		}
+		newest[st.Source] = true
+	}
+	for _, name := range without {
+		a.say("")
+		a.say("%s", apart("Source "+safe(string(name)), "NO STATEMENT"))
+		a.say("%s", strings.Repeat("-", pageWidth))
+		a.say("The vendor's whole list was not read to its end yet, so nothing is known of its completeness.")
+	}
+	a.say("\n%s", strings.Repeat("=", pageWidth))
+	a.wrapped("", statementMeans)
+}
+
+func (a *app) printStatement(st *call.Statement, days bool) {
+	verdict := "NOT PROVED"
+	if st.Proved {
+		verdict = "PROVED"
+	}
+	a.say("%s", apart(fmt.Sprintf("Source %s (%s)", safe(string(st.Source)), safe(st.Provider)), verdict))
+	a.say("%s", strings.Repeat("-", pageWidth))
+	a.say("The vendor's whole list was read from %s to %s UTC.\n", moment(st.StartedAt), moment(st.FinishedAt))
+	a.printBalance(st)
+	a.printParts(st)
+	a.printReasons(st)
+	a.bullets("Doubts", st.Doubts)
+	a.printIDs("Missing calls", st.Missing, st.MissingCount)
+	a.printIDs("Extra calls", st.Extra, st.ExtraCount)
+	a.printDays(st.Days, days)
+}
+
+// printBalance compares the vendor's list with the archive.
+func (a *app) printBalance(st *call.Statement) {
+	line := func(name, n, means string) { a.say("  %-17s %9s   %s", name, n, means) }
+	expected := "unknown"
+	if st.Expected != nil {
+		expected = count(*st.Expected)
+	}
+	line("expected", expected, "calls by the vendor's own count")
+	line("listed", count(st.Listed), "distinct calls in the vendor's list")
+	line("held", count(st.Held), "of these in the archive")
+	line("missing", count(st.MissingCount), "listed and not in the archive")
+	line("not wanted", count(st.Unwanted), "listed, older than the configured history")
+	line("extra", count(st.ExtraCount), "in the archive and not listed")
+	line("deleted upstream", count(st.DeletedUpstream), "of the extra ones count as deleted at the vendor")
+}
+
+// printParts counts the parts of the held calls by their state.
+func (a *app) printParts(st *call.Statement) {
+	a.say("")
+	g := newGrid("  part", ">stored", ">absent", ">pending", ">lost", ">accepted losses", ">open")
+	for _, name := range call.PartNames {
+		n, open := st.Parts[name], 0
+		for _, k := range st.Open[name] {
+			open += k
+		}
+		g.row("  "+string(name), count(n[call.Stored]), count(n[call.None]), count(n[call.Pending]), count(n[call.Lost]),
+			count(max(0, n[call.Pending]+n[call.Lost]-open)), count(open))
+	}
+	g.print(a.stdout)
+}
+
+// printReasons counts the open parts by why they are open, most first.
+func (a *app) printReasons(st *call.Statement) {
+	g := newGrid("  open part", "reason", ">parts")
+	rows := 0
+	for _, name := range call.PartNames {
+		reasons := st.Open[name]
+		for _, why := range slices.SortedFunc(maps.Keys(reasons), func(x, y string) int {
+			return cmp.Or(reasons[y]-reasons[x], strings.Compare(x, y))
+		}) {
+			g.row("  "+string(name), clip(safe(why), 60), count(reasons[why]))
+			rows++
+		}
+	}
+	if rows > 0 {
+		a.say("")
+		g.print(a.stdout)
+	}
+}
+
+// bullets lists sentences under a title; nothing when there are none.
+func (a *app) bullets(title string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	a.say("\n%s", title)
+	for _, text := range list {
+		a.wrapped("  - ", safe(text))
+	}
+}
+
+// printIDs names the first calls of total.
+func (a *app) printIDs(title string, ids []call.ID, total int) {
+	if total == 0 {
+		return
+	}
+	a.say("\n%s", title)
+	shown := ids[:min(len(ids), namedCalls)]
+	for _, id := range shown {
+		a.wrapped("  ", safe(string(id)))
+	}
+	if more := total - len(shown); more > 0 {
+		a.say("  and %s more; callsyncd statement --json names up to %s", count(more), count(call.StatementRows))
+	}
+}
+
+// printDays lists the days on which something is open or extra, or all, and
+// their total.
+func (a *app) printDays(days []call.StatementDay, all bool) {
+	a.say("")
+	g := newGrid("  day (UTC)", ">listed", ">extra", ">open parts")
+	var total call.StatementDay
+	hidden := 0
+	for _, d := range days {
+		total.Listed += d.Listed
+		total.Extra += d.Extra
+		total.Open += d.Open
+		if !all && d.Extra == 0 && d.Open == 0 {
+			hidden++
+			continue
+		}
+		g.row("  "+safe(d.Day), count(d.Listed), count(d.Extra), count(d.Open))
+	}
+	g.row("  total", count(total.Listed), count(total.Extra), count(total.Open))
+	g.print(a.stdout)
+	if hidden > 0 {
+		a.say("  %s with nothing open and nothing extra left out; --days lists them", plural(hidden, "day"))
+	}
+}
+
+// apart puts two texts at the ends of a line.
+func apart(left, right string) string {
+	gap := pageWidth - utf8.RuneCountInString(left) - utf8.RuneCountInString(right)
+	return left + strings.Repeat(" ", max(1, gap)) + right
+}
+
+// wrapped says text in lines of at most pageWidth; the first begins with
+// first, the others are indented as far. A longer word is broken.
+func (a *app) wrapped(first, text string) {
+	room := pageWidth - utf8.RuneCountInString(first)
+	line := []rune(text)
+	for len(line) > room {
+		at := room
+		for at > 0 && line[at] != ' ' {
+			at--
+		}
+		if at == 0 {
+			at = room
+		}
+		a.say("%s%s", first, strings.TrimRight(string(line[:at]), " "))
+		line = []rune(strings.TrimLeft(string(line[at:]), " "))
+		first = strings.Repeat(" ", pageWidth-room)
+	}
+	a.say("%s%s", first, strings.TrimRight(string(line), " "))
+}
