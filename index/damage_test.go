@@ -279,3 +279,29 @@ func crashChild(t *testing.T, dir string) {
 		}
 	}
 }
+
+// The folder may be deleted at any time, also under a running process.
+func TestFolderDeletedWhileOpen(t *testing.T) {
+	dir, src := filepath.Join(t.TempDir(), "index"), newMemory()
+	fill(src, 5)
+	x := openTest(t, dir, src)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Rebuild(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t, x, call.SearchQuery{Text: "hello"}); len(got) != 5 {
+		t.Errorf("found %d calls", len(got))
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x = openTest(t, dir, src)
+	if got := ids(t, x, call.SearchQuery{Text: "hello"}); len(got) != 5 {
+		t.Errorf("after reopening: found %d calls", len(got))
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -189,7 +189,7 @@ func oneOf[S ~string](wanted []S, value *S) bool {
 
 func named(wanted []string, name *string) bool {
 	return name != nil && *name != "" && slices.ContainsFunc(wanted, func(w string) bool {
-		return strings.ToLower(w) == strings.ToLower(*name)
+		return strings.EqualFold(w, *name)
 	})
 }
 

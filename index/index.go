@@ -285,7 +285,7 @@ func (x *Index) Status() call.IndexStatus {
 	case wedged:
 		s.Message = "the index writer hangs: restart, or rebuild the index"
 	case doubt != "":
-		s.State, s.Message = "rebuilding", "waiting to be rebuilt: "+doubt
+		s.State, s.Message = "rebuilding", doubt
 	case g != nil:
 		s.State = "ready"
 	}

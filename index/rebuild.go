@@ -41,6 +41,10 @@ func (x *Index) build(ctx context.Context, report func(done, total int)) (err er
 	x.log.Info("index rebuild started", "reason", why)
 	x.tell(&progress{})
 	defer x.tell(nil)
+	err = makePrivate(x.dir.path("")) // somebody may have deleted the whole folder
+	if err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
 	number, err := x.dir.nextNumber()
 	if err != nil {
 		return fmt.Errorf("rebuild index: %w", err)

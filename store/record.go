@@ -33,11 +33,11 @@ type storedCall struct {
 	ContactEmail         *string         `json:"email,omitzero"`
 	CampaignID           *string         `json:"campaign_id,omitzero"`
 	CampaignName         *string         `json:"campaign,omitzero"`
-	StartedAt            *time.Time      `json:"started,omitzero"`
+	StartedAt            *time.Time      `json:"started,omitempty"`
 	StartedAtApproximate bool            `json:"approximate,omitzero"`
-	EndedAt              *time.Time      `json:"ended,omitzero"`
-	CreatedAt            *time.Time      `json:"created,omitzero"`
-	UpdatedAt            *time.Time      `json:"updated,omitzero"`
+	EndedAt              *time.Time      `json:"ended,omitempty"`
+	CreatedAt            *time.Time      `json:"created,omitempty"`
+	UpdatedAt            *time.Time      `json:"updated,omitempty"`
 	DurationSeconds      *float64        `json:"seconds,omitzero"`
 	Cost                 *float64        `json:"cost,omitzero"`
 	CostCurrency         *string         `json:"currency,omitzero"`
@@ -53,7 +53,7 @@ type storedCall struct {
 	Version              int             `json:"-"`
 	FirstSeenAt          time.Time       `json:"first_seen,omitzero"`
 	ChangedAt            time.Time       `json:"changed,omitzero"`
-	DeletedUpstreamAt    *time.Time      `json:"deleted,omitzero"`
+	DeletedUpstreamAt    *time.Time      `json:"deleted,omitempty"`
 	Metadata             json.RawMessage `json:"-"`
 }
 
