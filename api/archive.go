@@ -32,9 +32,6 @@ type feed struct {
 }
 
 func (s *server) changes(ctx context.Context, in *input) (feed, error) {
-	if last := s.Store.LastSeq(); in.since > last {
-		return feed{}, badRequest(complaint{"query.since", "is beyond the last change: this archive is not the one it came from; start again with 0"})
-	}
 	allow(ctx, in.wait+answerTime)
 	timer := time.NewTimer(in.wait)
 	defer timer.Stop()
@@ -68,11 +65,16 @@ func (s *server) status(ctx context.Context, _ *input) (call.StatusReport, error
 }
 
 func (s *server) gaps(ctx context.Context, in *input) (list[call.Gap], error) {
-	gaps, next, err := s.Store.Gaps(ctx, in.source, in.cursor, in.limit)
+	status, err := s.Control.Status(ctx)
 	if err != nil {
 		return list[call.Gap]{}, err
 	}
-	status, err := s.Control.Status(ctx)
+	if in.source != "" {
+		if err := s.knowsSources(ctx, status.Sources, in.source); err != nil {
+			return list[call.Gap]{}, err
+		}
+	}
+	gaps, next, err := s.Store.Gaps(ctx, in.source, in.cursor, in.limit)
 	if err != nil {
 		return list[call.Gap]{}, err
 	}

@@ -33,6 +33,9 @@ func readBody(w http.ResponseWriter, r *http.Request) *problem {
 		return badRequest(complaint{"body", message})
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json") // the guard let it pass as that; huma knows one spelling
+	}
 	return nil
 }
 

@@ -47,6 +47,9 @@ type searchAnswer struct {
 }
 
 func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
+	if err := s.checkSources(ctx, in.filter.Source); err != nil {
+		return searchAnswer{}, err
+	}
 	q := in.searchQuery()
 	found, err := s.Searcher.Search(ctx, q)
 	if err != nil {
@@ -76,6 +79,9 @@ func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
 }
 
 func (s *server) calls(ctx context.Context, in *input) (list[callView], error) {
+	if err := s.checkSources(ctx, in.filter.Source); err != nil {
+		return list[callView]{}, err
+	}
 	q := in.listQuery()
 	found, err := s.Store.List(ctx, q)
 	if err != nil {

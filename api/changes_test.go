@@ -61,6 +61,17 @@ func TestLongPoll(t *testing.T) {
 			}
 		})
 	})
+	t.Run("since beyond the last", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := sample(t)
+			answer := poll(t.Context(), f, "/v1/changes?since=90&wait=1")
+			f.happen(f.order[0], call.ChangeRecording)
+			p := <-answer
+			if p.after != time.Second || p.response.Code != 200 || len(p.feed.Data) != 0 || p.feed.Next != 90 {
+				t.Errorf("after %s: %d %s", p.after, p.response.Code, p.response.Body)
+			}
+		})
+	})
 	t.Run("without waiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := <-poll(t.Context(), sample(t), "/v1/changes?since=2")

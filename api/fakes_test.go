@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ type fake struct {
 	gaps    []call.Gap
 	hits    []call.Hit
 	reasons []string
+	retired []call.SourceID // not configured any more, and not without calls
 
 	err        error // of every question
 	panics     any   // of every question
@@ -121,6 +123,12 @@ func (f *fake) Statements(_ context.Context, source call.SourceID, limit int) ([
 }
 
 func (f *fake) List(_ context.Context, q call.ListQuery) (call.List, error) {
+	if len(q.Filter.Source) == 1 && q.Filter.Source[0] != "crm" {
+		if slices.Contains(f.retired, q.Filter.Source[0]) {
+			return call.List{Total: 1}, f.err
+		}
+		return call.List{}, f.err
+	}
 	f.lastList = q
 	if q.After == "bad" {
 		return call.List{}, call.ErrBadCursor

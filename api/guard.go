@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"mime"
 	"net/http"
 	"path"
 	"slices"
@@ -174,13 +175,22 @@ func noSuchPath() *problem {
 	return newProblem(http.StatusNotFound, "there is nothing at this path; see /openapi.json")
 }
 
+// isJSON reports whether a media type is that of JSON, which is always UTF-8.
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	charset, named := params["charset"]
+	return err == nil && media == "application/json" && (!named || strings.EqualFold(charset, "utf-8"))
+}
+
 // checkBodyHeaders refuses what a form or a plain link of another site could
 // send: a browser sends JSON only after asking, and is never answered.
+// Where there is no body it needs no type.
 func checkBodyHeaders(r *http.Request) *problem {
 	if !mayChange(r) {
 		return nil
 	}
-	if types := r.Header.Values("Content-Type"); len(types) != 1 || types[0] != "application/json" {
+	types := r.Header.Values("Content-Type")
+	if empty := r.ContentLength == 0 && len(types) == 0; !empty && (len(types) != 1 || !isJSON(types[0])) {
 		return newProblem(http.StatusUnsupportedMediaType, "send the body as Content-Type: application/json")
 	}
 	if r.Header.Get("Content-Encoding") != "" {

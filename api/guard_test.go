@@ -62,7 +62,14 @@ func TestAbuse(t *testing.T) {
 		{"same-site", "GET", "/v1/calls", "", header("Sec-Fetch-Site", "same-site"), 403},
 		{"form", "POST", "/v1/sync", "{}", header("Content-Type", "text/plain"), 415},
 		{"form types", "POST", "/v1/sync", "{}", header("Content-Type", "application/json", "text/plain"), 415},
-		{"json with parameters", "POST", "/v1/sync", "{}", header("Content-Type", "application/json; charset=utf-8"), 415},
+		{"json in another charset", "POST", "/v1/sync", "{}", header("Content-Type", "application/json; charset=utf-16"), 415},
+		{"json with a broken parameter", "POST", "/v1/sync", "{}", header("Content-Type", "application/json; charset"), 415},
+		{"form type without a body", "POST", "/v1/sync", "", header("Content-Type", "text/plain"), 415},
+		{"no content type, length unknown", "POST", "/v1/sync", "{}", func(r *http.Request) {
+			r.Header.Del("Content-Type")
+			r.ContentLength = -1
+		}, 415},
+		{"no body where one is needed", "POST", "/v1/gaps/ack", "", header("Content-Type"), 400},
 		{"no content type", "POST", "/v1/sync", "{}", header("Content-Type"), 415},
 		{"delete", "DELETE", "/v1/calls/crm/c1", "", nil, 405},
 		{"preflight", "OPTIONS", "/v1/sync", "", header("Access-Control-Request-Method", "POST"), 405},
@@ -200,6 +207,23 @@ func TestAllowed(t *testing.T) {
 			}
 			hasHeaders(t, w)
 		})
+	}
+}
+
+func TestBodyTypes(t *testing.T) {
+	for _, test := range []struct{ target, body, media string }{
+		{"/v1/sync", `{"source":"crm"}`, "application/json; charset=utf-8"},
+		{"/v1/sync", `{}`, "Application/JSON;charset=UTF-8"},
+		{"/v1/sync", "", ""}, {"/v1/verify", "", ""}, {"/v1/reindex", "", ""}, {"/v1/session/link", "", ""},
+	} {
+		r := request("POST", test.target, test.body)
+		r.Header.Set("Content-Type", test.media)
+		if test.media == "" {
+			r.Header.Del("Content-Type")
+		}
+		if w := ask(sample(t).handler(nil), r); w.Code/100 != 2 {
+			t.Errorf("%s as %q: %d %s", test.target, test.media, w.Code, w.Body)
+		}
 	}
 }
 

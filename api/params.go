@@ -129,7 +129,7 @@ var transcriptParams = []param{
 var changesParams = []param{
 	{name: "since", doc: "answer what comes after this entry; 0 by default", schema: whole(0, 0, 0), read: readSince},
 	pageParams[0],
-	{name: "wait", doc: "how long to wait for news when there is none: 30s, at most 1m", schema: text(), read: readWait},
+	{name: "wait", doc: "how long to wait for news when there is none: 30s or 30, at most 1m", schema: text(), read: readWait},
 }
 
 var gapsParams = slices.Concat([]param{
@@ -240,12 +240,13 @@ func phones(q *query, v string) string {
 
 func moment(name, doc string, field func(*query) *time.Time) param {
 	return param{name: name, doc: doc, schema: text(), read: func(q *query, v string) string {
-		t, err := time.Parse(time.RFC3339, v)
+		// A query string turns the + of a zone into a space.
+		t, err := time.Parse(time.RFC3339, strings.Replace(v, " ", "+", 1))
 		if err != nil {
 			t, err = time.Parse(time.DateOnly, v)
 		}
 		if err != nil {
-			return "a date (2025-12-01) or an RFC 3339 time (2025-12-01T09:30:00Z; send + as %2B)"
+			return "a date (2025-12-01) or an RFC 3339 time (2025-12-01T09:30:00Z)"
 		}
 		*field(q) = t.UTC()
 		return ""
@@ -288,6 +289,9 @@ func readSince(q *query, v string) string {
 }
 
 func readWait(q *query, v string) string {
+	if plainNumber.MatchString(v) {
+		v += "s"
+	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d < 0 || d > maxWait {
 		return "a time from 0s to 60s"

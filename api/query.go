@@ -144,8 +144,8 @@ func (q *query) contradictions() []complaint {
 	var bad []complaint
 	add := func(name, message string) { bad = append(bad, complaint{"query." + name, message}) }
 	f := &q.filter
-	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
-		add("to", "must be after from")
+	if !f.From.IsZero() && !f.To.IsZero() && f.To.Before(f.From) {
+		add("to", "must not be before from")
 	}
 	if f.MinDuration != nil && f.MaxDuration != nil && *f.MinDuration > *f.MaxDuration {
 		add("max_duration", "must not be below min_duration")

@@ -36,6 +36,14 @@ func (s *server) registerRecording(op huma.Operation) {
 	registerStream(s, op, s.recording)
 }
 
+// partWords is the state of a part with its reason: "none: flag".
+func partWords(p *call.Part) string {
+	if p.Reason == "" {
+		return string(p.State)
+	}
+	return string(p.State) + ": " + p.Reason
+}
+
 func (s *server) recording(ctx context.Context, in *keyInput) (func(http.ResponseWriter, *http.Request), error) {
 	record, err := s.light(ctx, in)
 	if err != nil {
@@ -43,7 +51,7 @@ func (s *server) recording(ctx context.Context, in *keyInput) (func(http.Respons
 	}
 	rec := record.Call.Recording
 	if rec == nil || rec.File == nil {
-		return nil, newProblem(http.StatusNotFound, "this call has no recording: the part is %s", record.Parts.Recording.State)
+		return nil, newProblem(http.StatusNotFound, "this call has no recording: %s", partWords(&record.Parts.Recording))
 	}
 	select {
 	case s.media <- struct{}{}:

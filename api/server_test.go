@@ -194,6 +194,7 @@ func TestClientRecording(t *testing.T) {
 // Whatever a filter holds arrives as it was.
 func TestClientFilters(t *testing.T) {
 	f := sample(t)
+	f.retired = []call.SourceID{"erp"}
 	filter := call.Filter{
 		Source: []call.SourceID{"crm", "erp"}, Agent: []string{"Smith, John", `back\slash`, "ü & =+%"}, AgentID: []string{"a"}, Campaign: []string{"b"},
 		CampaignID: []string{"c"}, ContactID: []string{"d"}, UserID: []string{"e"}, Phone: []string{"+1 202 555 0123"},

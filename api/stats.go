@@ -19,6 +19,9 @@ type statsAnswer struct {
 }
 
 func (s *server) stats(ctx context.Context, in *input) (statsAnswer, error) {
+	if err := s.checkSources(ctx, in.filter.Source); err != nil {
+		return statsAnswer{}, err
+	}
 	out := statsAnswer{By: in.by, Data: []call.Stats{}}
 	if out.By == "" {
 		out.By = "month"

@@ -53,7 +53,7 @@ func (s *server) transcript(ctx context.Context, in *keyInput) (func(http.Respon
 	}
 	c := &record.Call
 	if len(c.Transcript) == 0 {
-		return nil, newProblem(http.StatusNotFound, "this call has no transcript: the part is %s", record.Parts.Transcript.State)
+		return nil, newProblem(http.StatusNotFound, "this call has no transcript: %s", partWords(&record.Parts.Transcript))
 	}
 	format := in.format
 	if format == "" {

@@ -7,11 +7,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,11 +24,21 @@ import (
 // maxAnswerBytes bounds a JSON answer or a transcript.
 const maxAnswerBytes = 256 << 20
 
+// patience is how long an answer over the network may take, where the API
+// itself neither waits nor works.
+const patience = 10 * time.Second
+
+// ErrNoAnswer: something listens, but it did not answer in time.
+var ErrNoAnswer = errors.New("no answer")
+
 // Client speaks to one API. It is safe for concurrent use.
 type Client struct {
 	base  string
 	token call.Secret
 	http  *http.Client
+	// patience bounds every request but recordings and the API's own work; 0
+	// is for handlers of this process.
+	patience time.Duration
 }
 
 // New returns a client of the API at base, such as "http://127.0.0.1:7411".
@@ -34,13 +46,16 @@ type Client struct {
 // rt it uses the network directly: the token never goes to a proxy, nor
 // anywhere a redirect points.
 func New(base string, token call.Secret, rt http.RoundTripper) *Client {
+	c := &Client{base: strings.TrimSuffix(base, "/"), token: token}
 	if rt == nil {
+		c.patience = patience
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.Proxy = nil
 		rt = transport
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Transport: rt, CheckRedirect: stay}}
+	c.http = &http.Client{Transport: rt, CheckRedirect: stay}
+	return c
 }
 
 // Response is an answer, decoded and verbatim.
@@ -347,13 +362,18 @@ func (c *Client) Sync(ctx context.Context, w Wake) (Response[Wake], error) {
 
 // Verify checks the archive and returns when done.
 func (c *Client) Verify(ctx context.Context) (Response[call.VerifyReport], error) {
-	return post[call.VerifyReport](ctx, c, "/v1/verify", struct{}{})
+	return post[call.VerifyReport](ctx, c, verifyPath, struct{}{})
 }
 
 // Reindex builds the index anew and returns when done.
 func (c *Client) Reindex(ctx context.Context) (Response[call.IndexStatus], error) {
-	return post[call.IndexStatus](ctx, c, "/v1/reindex", struct{}{})
+	return post[call.IndexStatus](ctx, c, reindexPath, struct{}{})
 }
+
+const (
+	verifyPath  = "/v1/verify"
+	reindexPath = "/v1/reindex"
+)
 
 func get[T any](ctx context.Context, c *Client, path string, q params) (Response[T], error) {
 	return decode[T](c.read(ctx, http.MethodGet, path, q, nil))
@@ -378,8 +398,28 @@ func decode[T any](body []byte, err error) (Response[T], error) {
 	return out, nil
 }
 
+// within bounds ctx by the client's patience; more is what the API may wait on
+// top of that.
+func (c *Client) within(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
+	if c.patience == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, c.patience+more, ErrNoAnswer)
+}
+
 // read answers the whole body of a successful request.
-func (c *Client) read(ctx context.Context, method, path string, q params, body []byte) ([]byte, error) {
+func (c *Client) read(ctx context.Context, method, path string, q params, body []byte) (answer []byte, err error) {
+	if !slices.Contains([]string{verifyPath, reindexPath}, path) {
+		wait, _ := time.ParseDuration(url.Values(q).Get("wait")) // 0 when there is none
+		var cancel context.CancelFunc
+		ctx, cancel = c.within(ctx, wait)
+		defer cancel()
+		defer func() {
+			if err != nil && context.Cause(ctx) == ErrNoAnswer {
+				err = fmt.Errorf("ask %s%s: %w within %s", c.base, path, ErrNoAnswer, c.patience+wait)
+			}
+		}()
+	}
 	res, err := c.send(ctx, method, path, q, body, http.Header{})
 	if err != nil {
 		return nil, err

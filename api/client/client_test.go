@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"callsyncd/call"
 )
@@ -137,6 +139,44 @@ func TestForeignAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What takes requests and says nothing is given up, unless it was asked to
+// wait or to work.
+func TestNoAnswer(t *testing.T) {
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		busy := map[string]time.Duration{verifyPath: time.Hour, "/v1/changes": 30 * time.Second}[r.URL.Path]
+		if r.URL.Path == "/v1/gaps" {
+			_, _ = io.WriteString(w, "{") // a body that never ends
+		}
+		if busy == 0 {
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}
+		time.Sleep(busy)
+		_, _ = io.WriteString(w, `{"ok":true,"data":[],"next":3}`)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := New("http://archive.example", "t", InProcess(slow))
+		c.patience = patience
+		if _, err := c.Status(t.Context()); !errors.Is(err, ErrNoAnswer) {
+			t.Errorf("status: %v", err)
+		}
+		if _, err := c.Gaps(t.Context(), "", 0, ""); !errors.Is(err, ErrNoAnswer) {
+			t.Errorf("gaps: %v", err)
+		}
+		if found, err := c.Verify(t.Context()); err != nil || !found.Value.OK {
+			t.Errorf("verify: %v", err)
+		}
+		if found, err := c.Changes(t.Context(), 3, 0, 30*time.Second); err != nil || found.Value.Next != 3 {
+			t.Errorf("changes: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := c.Status(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoAnswer) {
+			t.Errorf("given up by the caller: %v", err)
+		}
+	})
 }
 
 // The query may hold a phone number; the error of a request that never

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"callsyncd/call"
 )
@@ -36,6 +37,13 @@ func (p *Problem) Error() string {
 		return fmt.Sprintf("the API answered %d %s", p.Status, p.Title)
 	}
 	return p.Detail
+}
+
+// UnknownSource reports whether the request named a source that the archive
+// does not know, rather than something that cannot be a name.
+func (p *Problem) UnknownSource() bool {
+	return p.Status == http.StatusBadRequest && len(p.Errors) == 1 && p.Errors[0].Location == "query.source" &&
+		strings.Contains(p.Errors[0].Message, "is no source of this archive")
 }
 
 // Is tells the kind of the problem by its status.

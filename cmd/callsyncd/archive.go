@@ -48,7 +48,8 @@ func checkSources(cfg *config.Config) error {
 // the very same handlers within this process.
 type archive struct {
 	*client.Client
-	own *service.Archive // nil when a daemon answers
+	own    *service.Archive // nil when a daemon answers
+	daemon *daemon          // nil when none does
 }
 
 // localBase is the address under which the handlers answer within this
@@ -72,8 +73,8 @@ func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	if remote := daemonOf(cfg); remote != nil {
-		return remote, nil
+	if remote, err := daemonOf(cfg); remote != nil || err != nil {
+		return remote, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.DataDir, "archive.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil, &fault{exitNotFound, errors.New("open " + cfg.DataDir + ": there is no archive yet"), "fill it with `callsyncd sync`, or start `callsyncd run`"}
@@ -83,20 +84,24 @@ func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 		own, err = a.open(ctx, withoutBroken(cfg), nil)
 	}
 	if errors.Is(err, call.ErrLocked) {
-		if remote := daemonOf(cfg); remote != nil { // it has just started
-			return remote, nil
+		if remote, daemonErr := daemonOf(cfg); remote != nil || daemonErr != nil { // it has just started
+			return remote, daemonErr
 		}
 	}
 	return own, err
 }
 
-// daemonOf is the daemon of an archive; nil when none answers.
-func daemonOf(cfg *config.Config) *archive {
-	address, token, _, ok := service.Running(cfg.DataDir)
-	if !ok {
-		return nil
+// daemonOf is the daemon of an archive; nil when there is none.
+func daemonOf(cfg *config.Config) (*archive, error) {
+	address, token, pid, ok := service.Running(cfg.DataDir)
+	d := &daemon{pid, address, filepath.Join(cfg.DataDir, "api-token")}
+	switch {
+	case ok:
+		return &archive{Client: client.New("http://"+address, token, nil), daemon: d}, nil
+	case address != "":
+		return nil, d.unreadable()
 	}
-	return &archive{Client: client.New("http://"+address, token, nil)}
+	return nil, nil
 }
 
 // withoutBroken leaves out the sources that cannot be opened.
@@ -123,7 +128,7 @@ func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Pr
 		}
 		return nil, err
 	}
-	return &archive{client.New(localBase, own.Token(), client.InProcess(own.Handler())), own}, nil
+	return &archive{Client: client.New(localBase, own.Token(), client.InProcess(own.Handler())), own: own}, nil
 }
 
 // catchUp lets an archive opened here know everything that is stored; a daemon
@@ -148,7 +153,7 @@ func (a *app) with(ctx context.Context, sources need, do func(*archive) error) e
 	if err != nil {
 		return err
 	}
-	err = do(r)
+	err = r.daemon.blame(do(r))
 	if closeErr := r.close(); err == nil {
 		err = closeErr
 	}

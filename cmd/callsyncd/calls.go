@@ -52,5 +52,6 @@ func (a *app) calls(ctx context.Context, r *archive, o client.ListOptions) error
 	}
 	a.say("%s of %s", count(len(page.Value.Data)), plural(page.Value.Pagination.Total, "call"))
 	a.more(page.Value.Pagination)
+	a.warnUnread(ctx, r, o.Filter.Source)
 	return nil
 }

@@ -125,6 +125,9 @@ func (d *demo) fill(ctx context.Context) (call.SyncReport, error) {
 	if err == nil {
 		d.title("The first sync: calls, recordings and how many requests each call took")
 		d.printReport(&report, now)
+		if !d.once {
+			d.say("Some transcripts and recordings arrive late on purpose, as they do in life; the daemon below fetches them.")
+		}
 		err = d.sample(ctx, r)
 	}
 	return report, errors.Join(err, r.close())
@@ -192,8 +195,8 @@ func (d *demo) explain(address string) {
 
 // watch follows the change feed and prints each new call, until ctx ends.
 func (d *demo) watch(ctx context.Context) {
-	daemon := daemonOf(d.cfg)
-	if daemon == nil {
+	daemon, err := daemonOf(d.cfg)
+	if daemon == nil || err != nil {
 		return
 	}
 	since, known := uint64(0), false // what the first sync brought is known already

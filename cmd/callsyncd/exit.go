@@ -72,6 +72,9 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == 400 {
+		if p.UnknownSource() {
+			return exitNotFound
+		}
 		return exitUsage
 	}
 	if _, ok := errors.AsType[config.Problems](err); ok {
@@ -162,6 +165,8 @@ func hintOf(err error) string {
 	return ""
 }
 
+var unknownShorthand = regexp.MustCompile(`^unknown shorthand flag: .* in -`)
+
 var unknownFlag = regexp.MustCompile(`^unknown flag: --([^ =]+)`)
 
 // usage gives what the command line parser complains about our form.
@@ -173,6 +178,9 @@ func usage(c *cobra.Command, err error) error {
 	hint := "see `" + c.CommandPath() + " --help`"
 	if words := strings.Fields(suggestion); len(words) > 0 {
 		hint = "did you mean " + words[len(words)-1] + "? " + hint
+	}
+	if c.Name() == "search" && unknownShorthand.MatchString(message) {
+		hint = "put words that begin with - after --, such as: callsyncd search -- refund -trial"
 	}
 	if found := unknownFlag.FindStringSubmatch(message); found != nil {
 		if flag := nearestFlag(c, found[1]); flag != "" {

@@ -29,6 +29,8 @@ func TestExitCode(t *testing.T) {
 		{"usage", usageError("", "no"), 2},
 		{"bad request", &client.Problem{Status: 400}, 2},
 		{"query", &client.Problem{Status: 400, Position: &position}, 2},
+		{"unknown source", &client.Problem{Status: 400, Errors: []client.Complaint{{Location: "query.source", Message: `"x" is no source of this archive; known are crm`}}}, 4},
+		{"no name of a source", &client.Problem{Status: 400, Errors: []client.Complaint{{Location: "query.source", Message: `"X" is not the name of a source`}}}, 2},
 		{"cursor", fmt.Errorf("list: %w", call.ErrBadCursor), 2},
 		{"partial", exitWith(exitPartial), 3},
 		{"not found", &client.Problem{Status: 404}, 4},

@@ -5,11 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -59,7 +56,7 @@ a formula (it begins with = + - @, a tab or a carriage return) gets a ' before i
 }
 
 func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, format, out string) error {
-	if out == "" || out == "-" {
+	if toStdout(out) {
 		_, err := exportTo(ctx, a.stdout, r, o, format)
 		return err
 	}
@@ -137,24 +134,6 @@ func writeLines(w io.Writer, body []byte) error {
 		if _, err := w.Write(line.Bytes()); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// writeFile writes a file that others see only when it is complete, and only
-// its owner may read.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,13 +18,40 @@ type filters struct {
 	sources, directions      []string
 	statuses, has            []string
 	from, to                 string
-	minDuration, maxDuration float64
+	minDuration, maxDuration length
 	settled, deletedUpstream bool
 	mostRecent               bool
 	sort, order, orderBy     string
 	limit                    int
 	cursor                   string
 }
+
+// length is a flag for the length of a call, in seconds.
+type length float64
+
+// Set implements pflag.Value.
+func (l *length) Set(text string) error {
+	n, err := strconv.ParseFloat(text, 64)
+	if d, durationErr := time.ParseDuration(text); durationErr == nil {
+		n, err = d.Seconds(), nil
+	}
+	if err != nil || !(n >= 0 && n < 1e9) { // also not a number
+		return errors.New("write seconds, such as 90, or a length such as 2m or 1h30m")
+	}
+	*l = length(n)
+	return nil
+}
+
+// String implements pflag.Value; a flag that was not given has no default to show.
+func (l *length) String() string {
+	if *l == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(*l), 'f', -1, 64)
+}
+
+// Type implements pflag.Value.
+func (l *length) Type() string { return "seconds" }
 
 // add defines the flags. sorts and limit are what the command says about
 // --sort and --limit.
@@ -55,8 +84,8 @@ func (f *filters) addSelection(c *cobra.Command) {
 	flags.StringArrayVar(&f.filter.Outcome, "outcome", nil, "result in the vendor's own `word`")
 	flags.StringSliceVar(&f.filter.Sentiment, "sentiment", nil, "positive, neutral or negative")
 	flags.StringSliceVar(&f.has, "has", nil, "parts that must be stored: transcript, recording, summary")
-	flags.Float64Var(&f.minDuration, "min-duration", 0, "shortest length in `seconds`")
-	flags.Float64Var(&f.maxDuration, "max-duration", 0, "longest length in `seconds`")
+	flags.Var(&f.minDuration, "min-duration", "shortest length in `seconds`, or such as 2m or 1h30m")
+	flags.Var(&f.maxDuration, "max-duration", "longest length in `seconds`, or such as 2m or 1h30m")
 	flags.BoolVar(&f.settled, "settled", false, "only calls with nothing pending; --settled=false: only the others")
 	flags.BoolVar(&f.deletedUpstream, "deleted-upstream", false, "only calls the vendor no longer has; =false: only the others")
 }
@@ -83,10 +112,10 @@ func (f *filters) read(c *cobra.Command, now time.Time) error {
 	f.filter.Status = words[call.Status](f.statuses)
 	f.filter.Has = words[call.PartName](f.has)
 	if given("min-duration") {
-		f.filter.MinDuration = &f.minDuration
+		f.filter.MinDuration = (*float64)(&f.minDuration)
 	}
 	if given("max-duration") {
-		f.filter.MaxDuration = &f.maxDuration
+		f.filter.MaxDuration = (*float64)(&f.maxDuration)
 	}
 	if given("settled") {
 		f.filter.Settled = &f.settled
@@ -109,8 +138,8 @@ func words[T ~string](list []string) []T {
 }
 
 func (f *filters) contradictions(given func(string) bool) error {
-	if given("from") && given("to") && !f.filter.From.Before(f.filter.To) {
-		return usageError("", "--to must be after --from")
+	if given("from") && given("to") && f.filter.To.Before(f.filter.From) {
+		return usageError("", "--to must not be before --from")
 	}
 	if given("sort") && (given("order") || given("order-by")) {
 		return usageError("", "--sort cannot be combined with --order or --order-by")

@@ -18,7 +18,8 @@ func newGaps(a *app) *cobra.Command {
 		Use:   "gaps",
 		Short: "List every part that is not stored, and why",
 		Long: `Gaps lists every part of a call that should be in the archive and is not: pending parts with
-their next try, lost ones with the reason. It exits with 3 while any of them is not acknowledged.`,
+their next try, lost ones with the reason. It exits with 3 while any of them is not acknowledged,
+or while a source has never been read completely.`,
 		Example: `  callsyncd gaps --source crm
   callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
 		Args: cobra.NoArgs,
@@ -44,14 +45,26 @@ func (a *app) gaps(ctx context.Context, r *archive, source call.SourceID, limit 
 	if err != nil {
 		return err
 	}
-	if a.json {
-		err = a.printJSON(page.Body)
-	} else {
-		a.printGaps(&page.Value)
-		err = a.printDoubts(ctx, r, source)
-	}
+	now, err := r.Status(ctx)
 	if err != nil {
 		return err
+	}
+	var chosen []call.SourceID
+	if source != "" {
+		chosen = []call.SourceID{source}
+	}
+	never := unread(&now.Value, chosen)
+	if a.json {
+		if err := a.printJSON(page.Body); err != nil {
+			return err
+		}
+	} else {
+		a.printGaps(&page.Value)
+		a.printDoubts(&now.Value, source)
+		a.noteUnread(never)
+	}
+	if len(never) > 0 {
+		return exitWith(exitPartial)
 	}
 	open, err := anyOpen(ctx, r, source, &page.Value, cursor != "")
 	if err == nil && open {
@@ -62,18 +75,13 @@ func (a *app) gaps(ctx context.Context, r *archive, source call.SourceID, limit 
 
 // printDoubts says what may be missing although it is no gap, such as calls
 // that a vendor counts and does not list.
-func (a *app) printDoubts(ctx context.Context, r *archive, source call.SourceID) error {
-	now, err := r.Status(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range now.Value.Sources {
-		s := &now.Value.Sources[i]
+func (a *app) printDoubts(now *call.StatusReport, source call.SourceID) {
+	for i := range now.Sources {
+		s := &now.Sources[i]
 		if source == "" || source == s.Name {
 			a.printProblems(s.Name, doubtsOf(s))
 		}
 	}
-	return nil
 }
 
 // anyOpen looks for a gap nobody acknowledged, beyond the page where it has to.

@@ -9,9 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"callsyncd/api/client"
-	"callsyncd/service"
 )
 
 func newOpen(a *app) *cobra.Command {
@@ -36,19 +33,18 @@ func (a *app) openPage(ctx context.Context, onlyPrint bool) error {
 	if err != nil {
 		return err
 	}
-	address, token, pid, ok := service.Running(cfg.DataDir)
-	switch {
-	case !ok && address != "":
-		return &fault{exitFailed, fmt.Errorf("open the page: process %d serves it, but the token in %s cannot be read", pid, cfg.DataDir),
-			"run it as the user who owns the archive, such as: sudo -u callsyncd callsyncd open --print"}
-	case !ok:
+	r, err := daemonOf(cfg)
+	if err != nil {
+		return err
+	}
+	if r == nil {
 		return &fault{exitFailed, fmt.Errorf("open the page: no daemon serves %s", cfg.DataDir),
 			"start one with `callsyncd run`, or with `callsyncd service start` where it is installed"}
 	}
-	base := "http://" + address
-	link, err := client.New(base, token, nil).OpenLink(ctx)
+	base := "http://" + r.daemon.address
+	link, err := r.OpenLink(ctx)
 	if err != nil {
-		return err
+		return r.daemon.blame(err)
 	}
 	// A browser opens anything; only the page of this daemon is meant.
 	if !strings.HasPrefix(link.Value.URL, base+"/") {

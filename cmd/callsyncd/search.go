@@ -61,6 +61,7 @@ func (a *app) search(ctx context.Context, r *archive, o client.SearchOptions) er
 	}
 	a.printHits(&found.Value)
 	a.more(found.Value.Pagination)
+	a.warnUnread(ctx, r, o.Filter.Source)
 	return nil
 }
 

@@ -47,6 +47,9 @@ func newShow(a *app) *cobra.Command {
 }
 
 func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Show, transcript bool) error {
+	if !a.json {
+		show.Include = append(show.Include, "parts")
+	}
 	found, err := r.Call(ctx, key, show)
 	if exitCode(err) == exitNotFound {
 		return &fault{exitNotFound, fmt.Errorf("show %s: there is no such call in the archive", key), "list keys with `callsyncd calls`"}
@@ -58,9 +61,9 @@ func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Sh
 		return a.printJSON(found.Body)
 	}
 	c := &found.Value
-	a.printCall(&c.Call)
+	a.printCall(c)
 	if transcript {
-		a.printTranscript(&c.Call)
+		a.printTranscript(c)
 	}
 	if c.Raw != nil {
 		a.printRaw(c.Raw)
@@ -72,7 +75,8 @@ func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Sh
 }
 
 // printCall shows what is known; what is not is left out.
-func (a *app) printCall(c *call.Call) {
+func (a *app) printCall(found *client.Call) {
+	c := &found.Call
 	ink := a.ink()
 	a.say("%s", ink.bold(safe(c.Key.String())))
 	field := func(name, value string) {
@@ -86,7 +90,7 @@ func (a *app) printCall(c *call.Call) {
 	field("direction", or(c.Direction, ""))
 	field("status", joined(" / ", or(c.Status, ""), or(c.Outcome, "")))
 	field("other party", joined(", ", strings.TrimPrefix(party(c), "-"), or(c.ContactEmail, "")))
-	field("from, to", joined(" -> ", or(c.FromNumber, ""), or(c.ToNumber, "")))
+	field(numbers(or(c.FromNumber, ""), or(c.ToNumber, "")))
 	field("agent", joined("  id ", or(c.AgentName, ""), or(c.AgentID, "")))
 	field("campaign", joined("  id ", or(c.CampaignName, ""), or(c.CampaignID, "")))
 	field("user", or(c.UserID, ""))
@@ -99,7 +103,7 @@ func (a *app) printCall(c *call.Call) {
 	field("summary", or(c.Summary, ""))
 	field("note", or(c.Note, ""))
 	field("recording", recordingOf(c))
-	field("parts", a.parts(c.Parts))
+	field("parts", a.parts(found))
 	field("version", fmt.Sprintf("%d, first seen %s, changed %s", c.Version, moment(c.FirstSeenAt), moment(c.ChangedAt)))
 	if c.DeletedUpstreamAt != nil {
 		field("deleted", "by the vendor, noticed "+moment(*c.DeletedUpstreamAt)+"; kept here")
@@ -140,21 +144,49 @@ func recordingOf(c *call.Call) string {
 	return text
 }
 
-// parts lists the state of each part.
-func (a *app) parts(p call.PartStates) string {
+// numbers are the two ends of a call, as far as known, with their name.
+func numbers(from, to string) (name, value string) {
+	switch {
+	case to == "":
+		return "from", from
+	case from == "":
+		return "to", to
+	}
+	return "from, to", from + " -> " + to
+}
+
+// parts lists the state of each part, and of what is lost why and who accepts it.
+func (a *app) parts(c *client.Call) string {
+	p := c.Parts
 	var list []string
 	for _, part := range []struct {
 		name  call.PartName
 		state call.State
 	}{{call.PartRecord, p.Record}, {call.PartTranscript, p.Transcript}, {call.PartSummary, p.Summary}, {call.PartRecording, p.Recording}} {
-		list = append(list, string(part.name)+" "+a.state(part.state))
+		list = append(list, string(part.name)+" "+a.state(part.state)+loss(c.Details[part.name]))
 	}
 	return strings.Join(list, ", ")
 }
 
-func (a *app) printTranscript(c *call.Call) {
+// loss says why a lost part is, and whether that was accepted.
+func loss(d client.PartDetail) string {
+	if d.State != call.Lost {
+		return ""
+	}
+	accepted := ""
+	if d.Acknowledged != nil {
+		accepted = "accepted " + moment(d.Acknowledged.At) + ": " + safe(d.Acknowledged.Reason)
+	}
+	return inBrackets(or(d.Reason, ""), accepted)
+}
+
+func (a *app) printTranscript(c *client.Call) {
 	if len(c.Transcript) == 0 {
-		a.say("\nno transcript: the part is %s", safe(string(c.Parts.Transcript)))
+		why := a.state(c.Parts.Transcript)
+		if reason := or(c.Details[call.PartTranscript].Reason, ""); reason != "" {
+			why += ": " + reason
+		}
+		a.say("\nno transcript (%s)", why)
 		return
 	}
 	ink := a.ink()

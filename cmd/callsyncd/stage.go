@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,10 +13,20 @@ import (
 	"callsyncd/simulator"
 )
 
+// stageMark begins a configuration that stage may overwrite.
+const stageMark = "# Written by callsyncd simulate: simulated vendors, invented calls. The next run overwrites this file.\n"
+
 // stage writes a configuration for simulated vendors into a folder, and their
 // credentials into files only the owner can read. It returns the path of the
-// configuration.
+// configuration. One that it did not write itself it leaves alone.
 func stage(dir string, vendors []simulator.Vendor, listen, schedule string) (string, error) {
+	path := filepath.Join(dir, "config.yaml")
+	switch begun, err := os.ReadFile(path); {
+	case err == nil && !strings.HasPrefix(string(begun), stageMark):
+		return "", usageError("name another folder", "%s was not written by callsyncd simulate; it is left as it is", path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
 	secrets := filepath.Join(dir, "credentials")
 	if err := os.MkdirAll(secrets, 0o700); err != nil {
 		return "", err
@@ -27,8 +39,7 @@ func stage(dir string, vendors []simulator.Vendor, listen, schedule string) (str
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "config.yaml")
-	return path, os.WriteFile(path, []byte(text), 0o600)
+	return path, os.WriteFile(path, []byte(stageMark+text), 0o600)
 }
 
 // vendorConfig is a configuration that names one source for each simulated

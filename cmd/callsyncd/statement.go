@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callsyncd/api/client"
 	"callsyncd/call"
 )
 
@@ -71,6 +72,9 @@ func (a *app) statement(ctx context.Context, r *archive, o *statementOptions) er
 	}
 	list := found.Value.Data
 	without := withoutStatement(list, expected)
+	if err := knownSources(ctx, r, &now.Value, without); err != nil {
+		return fmt.Errorf("statement: %w", err)
+	}
 	switch {
 	case a.json:
 		err = a.into(o.out, func(a *app) error { return a.printJSON(found.Body) })
@@ -88,10 +92,25 @@ func (a *app) statement(ctx context.Context, r *archive, o *statementOptions) er
 	return nil
 }
 
+// knownSources refuses a name that is neither configured nor of any call.
+func knownSources(ctx context.Context, r *archive, now *call.StatusReport, names []call.SourceID) error {
+	configured := byName(now)
+	for _, name := range names {
+		if _, ok := configured[name]; ok {
+			continue
+		}
+		o := client.ListOptions{ListQuery: call.ListQuery{Filter: call.Filter{Source: []call.SourceID{name}}, Limit: 1}}
+		if _, err := r.Calls(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // into lets print write to standard output, or to a file that appears when it
 // is complete.
 func (a *app) into(file string, print func(*app) error) error {
-	if file == "" || file == "-" {
+	if toStdout(file) {
 		return print(a)
 	}
 	err := writeFile(file, func(w io.Writer) error {

@@ -40,9 +40,10 @@ func (a *app) status(ctx context.Context, r *archive) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
+	switch {
+	case a.json:
 		err = a.printJSON(report.Body)
-	} else {
+	case !a.quiet:
 		a.printStatus(&report.Value, r.own == nil)
 	}
 	if err == nil && !report.Value.Green {

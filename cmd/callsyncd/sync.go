@@ -34,9 +34,12 @@ something is still missing; ` + "`callsyncd gaps`" + ` lists it.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
+			switch {
+			case a.json:
 				err = a.printValue(report)
-			} else {
+			case a.quiet:
+				a.printErrors(&report)
+			default:
 				a.printReport(&report, now)
 			}
 			if err != nil {
@@ -66,8 +69,13 @@ func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (cal
 	}
 	board := a.startBoard()
 	defer board.stop()
-	if daemon := daemonOf(cfg); daemon != nil {
-		return syncThere(ctx, daemon.Client, sources, full, board.observe)
+	there, err := daemonOf(cfg)
+	if err != nil {
+		return call.SyncReport{}, nil, err
+	}
+	if there != nil {
+		report, now, err := syncThere(ctx, there.Client, sources, full, board.observe)
+		return report, now, there.daemon.blame(err)
 	}
 	r, err := a.open(ctx, cfg, board.observe)
 	if err != nil {
@@ -225,6 +233,15 @@ func (a *app) printReport(report *call.SyncReport, now standing) {
 	}
 	if syncExit(report) == exitPartial {
 		a.say("something is still missing; `callsyncd gaps` lists it, `callsyncd status` says more")
+	}
+}
+
+// printErrors says on stderr only what went wrong.
+func (a *app) printErrors(report *call.SyncReport) {
+	for i := range report.Sources {
+		if s := &report.Sources[i]; s.Error != "" {
+			fmt.Fprintln(a.stderr, "callsyncd: "+safe(string(s.Source)+": "+nameless(s.Source, s.Error)))
+		}
 	}
 }
 

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// toStdout reports whether --out names standard output, which may be a file
+// that the shell opened for us.
+func toStdout(out string) bool { return out == "" || out == "-" || out == "/dev/stdout" }
+
+// writeFile writes a file that others see only when it is complete, and only
+// its owner may read. It goes where a symbolic link points. What is no plain
+// file, such as a pipe or a device, is written to as it is.
+func writeFile(path string, write func(io.Writer) error) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return errors.New("it is a folder; name a file in it")
+	case err == nil && !info.Mode().IsRegular():
+		return writeThrough(path, write)
+	}
+	target, err := resolve(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), target)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func writeThrough(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// resolve follows symbolic links, the last of which may point at what is not
+// there yet.
+func resolve(path string) (string, error) {
+	const most = 40 // as far as Linux goes
+	for range most {
+		link, err := os.Readlink(path)
+		if err != nil { // no link, or not there
+			return path, nil
+		}
+		if !filepath.IsAbs(link) {
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+			if err != nil {
+				return "", err
+			}
+			link = filepath.Join(dir, link)
+		}
+		path = link
+	}
+	return "", fmt.Errorf("follow the link: %w", fs.ErrInvalid)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func writing(text string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := writeFile(at("plain"), writing("one")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	if err := writeFile(at("plain"), func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("a failure: %v", err)
+	}
+	if err := writeFile(dir, writing("x")); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder: %v", err)
+	}
+	if runtime.GOOS != "windows" {
+		if err := errors.Join(os.Symlink("plain", at("link")), os.Symlink(at("new"), at("far")), os.Symlink("far", at("dangling")), os.Symlink("loop", at("loop"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(writeFile(at("link"), writing("two")), writeFile(at("dangling"), writing("three"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeFile(at("loop"), writing("x")); err == nil {
+			t.Error("wrote into a loop of links")
+		}
+		for name, want := range map[string]string{"plain": "two", "new": "three"} {
+			if info, err := os.Lstat(at(name)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+			if text, _ := os.ReadFile(at(name)); string(text) != want {
+				t.Errorf("%s holds %q, want %q", name, text, want)
+			}
+		}
+		if info, err := os.Lstat(at("link")); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("the link was replaced: %v, %v", info, err)
+		}
+	}
+	if left, _ := filepath.Glob(at(".*.tmp")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestWriteFileToDevice(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	if err := writeFile("/dev/full", writing("x")); err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("/dev/full: %v", err)
+	}
+	if err := writeFile("/dev/null", writing("x")); err != nil {
+		t.Errorf("/dev/null: %v", err)
+	}
+}
