@@ -38,6 +38,10 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	stream := &stream{PipeReader: r, cancel: cancel, done: done}
 	select {
 	case <-answer.begun:
+		if err := ctx.Err(); err != nil { // a cancelled handler may seem to answer first
+			_ = stream.Close()
+			return nil, err
+		}
 		return answer.response(req, stream), nil
 	case <-ctx.Done():
 		_ = stream.Close()
