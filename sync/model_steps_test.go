@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -26,7 +27,12 @@ type scenario struct {
 	Concurrency int
 	Steps       []step
 	Daemon      bool // the calm at the end is the daemon's, rather than single rounds
+	Kind        bool // the vendor gives in the end what it promised
 }
+
+// staleVersions is how often at most a change is undone and done again when the
+// head, trailing and sweep walks overlap.
+const staleVersions = 4
 
 // nothing is what a step shrinks to.
 const nothing = "nothing"
@@ -52,6 +58,7 @@ func drawScenario(t *rapid.T) scenario {
 		Paging:      []call.Paging{call.PagingPage, call.PagingOffset, call.PagingCursor}[fair(t, 3, "paging")],
 		Order:       []call.Order{call.OrderNewestFirst, call.OrderOldestFirst, call.OrderNone}[fair(t, 3, "order")],
 		Total:       []string{"", "calls", "rows"}[fair(t, 3, "total")],
+		MinSize:     []int{modelPage, 1}[fair(t, 2, "smallest page")],
 		Clamp:       []int{0, 0, 3, 2}[fair(t, 4, "clamp")],
 		SaysSize:    fair(t, 2, "says size") == 1,
 		SaysMore:    fair(t, 2, "says more") == 1,
@@ -62,7 +69,7 @@ func drawScenario(t *rapid.T) scenario {
 	if v.Total == "" && !v.SaysMore {
 		v.RepeatsLast = false // nothing shows where such a list ends; the engine says so on every walk
 	}
-	s := scenario{Vendor: v, Concurrency: 1 + 2*fair(t, 2, "concurrency"), Daemon: fair(t, 3, "daemon") == 1}
+	s := scenario{Vendor: v, Concurrency: 1 + 2*fair(t, 2, "concurrency"), Daemon: fair(t, 3, "daemon") == 1, Kind: fair(t, 3, "kind") > 0}
 	for _, it := range rapid.SliceOfN(rapid.Custom(drawStep), 30, 60).Draw(t, "steps") {
 		if it.Kind != nothing {
 			s.Steps = append(s.Steps, it)
@@ -98,12 +105,20 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 		return
 	case "late": // visible behind the cursor: it was made up to eight days ago
 		v.create(time.Duration(s.A*s.A)*30*time.Minute+30*time.Second, s)
+		if underWay && v.plan.Order == call.OrderOldestFirst {
+			v.shifts++
+		}
 		return
 	}
 	if len(v.calls) == 0 {
 		return
 	}
 	c := v.calls[(s.A*20+s.C)%len(v.calls)]
+	if underWay && v.overlap {
+		// A limitation: of two walks that overlap, the one with the older answer
+		// may store it last; each of three walks may so bring an old content back.
+		c.versions += staleVersions
+	}
 	switch s.Kind {
 	case "edit":
 		v.rewrite(c, func() { c.Rev++ })
@@ -125,15 +140,27 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 		c.trouble = []error{nil, call.ErrExpired, call.ErrCorrupt, call.ErrTransient}[s.B%4]
 		c.mendedAt = time.Now()
 	case "hide":
-		if c.listed && underWay {
-			v.removals++
+		if !c.listed {
+			return
+		}
+		if c.text != "" && s.B%2 > 0 {
+			c.versions += 2 // its transcript is gone, until it is listed again
+		}
+		if underWay {
+			v.shifts++
 		}
 		c.listed, c.answers, c.goneAt = false, s.B%2 == 0, time.Now()
 	case "show":
+		if i := slices.IndexFunc(v.calls, func(c *modelCall) bool { return !c.listed }); i >= 0 {
+			c = v.calls[i]
+		}
+		if c.listed {
+			return
+		}
 		c.listed, c.shown, c.goneAt = true, v.mutations, time.Now()
 	case "twice":
 		if c.twice && underWay {
-			v.removals++
+			v.shifts++
 		}
 		c.twice = !c.twice
 	}
@@ -146,7 +173,7 @@ func (v *modelVendor) create(ago time.Duration, s step) {
 		Audio: []string{"absent", "link", "link", "promised", "unknown"}[s.C%5], listed: true,
 		versions: 1, shown: v.mutations, changed: v.mutations, rowAt: v.mutations,
 	}
-	if v.calls = append(v.calls, c); s.B%2 == 0 {
+	if v.calls = append(v.calls, c); s.B%4 > 0 {
 		v.say(c, c.ID+" begins")
 	}
 }
@@ -190,8 +217,9 @@ func (v *modelVendor) suffer(s step) {
 	}
 }
 
-// calm ends all trouble, and heals what the vendor shows wrongly.
-func (v *modelVendor) calm() {
+// calm ends all trouble, and heals what the vendor shows wrongly. A kind vendor
+// also gives what it owes.
+func (v *modelVendor) calm(kind bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.mutations++
@@ -199,6 +227,15 @@ func (v *modelVendor) calm() {
 	for _, c := range v.calls {
 		if c.twice = false; c.trouble != nil {
 			c.trouble, c.mendedAt = nil, time.Now()
+		}
+		if !kind {
+			continue
+		}
+		if c.Flag && c.text == "" {
+			v.say(c, c.ID+" at last")
+		}
+		if c.Audio == "promised" {
+			v.rewrite(c, func() { c.Audio = "link" })
 		}
 	}
 }

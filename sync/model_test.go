@@ -31,7 +31,7 @@ import (
 //
 //	go test -count=1 -run TestArchiveEqualsTheModel ./sync -rapid.seed=SEED
 func TestArchiveEqualsTheModel(t *testing.T) {
-	checks := "60"
+	checks := "20"
 	if s := os.Getenv("CALLSYNCD_MODEL_CHECKS"); s != "" {
 		checks = s
 	}
@@ -183,6 +183,8 @@ func (r *modelRun) work(s step) {
 func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
+	r.vendor.overlap = true
+	defer func() { r.vendor.overlap = false }()
 	var g sync.WaitGroup
 	every := func(d time.Duration, walk func(context.Context) error) {
 		g.Go(func() {
@@ -202,7 +204,7 @@ func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 
 // end lets the trouble be over and time pass, and compares everything.
 func (r *modelRun) end() {
-	r.vendor.calm()
+	r.vendor.calm(r.plan.Kind)
 	r.gate.refuseIn, r.gate.cancelIn = 0, 0
 	ctx := context.Background()
 	if r.plan.Daemon {
