@@ -39,7 +39,7 @@ func (p *planner) filters(f *call.Filter) (out []docs, err error) {
 	if len(f.Phone) > 0 {
 		wanted := make([]string, len(f.Phone))
 		for i, number := range f.Phone {
-			wanted[i] = phoneDigits(number)
+			wanted[i] = call.PhoneDigits(number)
 		}
 		set, err := p.phones(wanted)
 		add(set, err)
@@ -199,7 +199,7 @@ func matchesPhone(wanted []string, c *call.Call) bool {
 	}
 	for _, term := range phoneTerms(c) {
 		for _, number := range wanted {
-			if samePhone(phoneDigits(number), reverse(term)) {
+			if call.SamePhone(call.PhoneDigits(number), reverse(term)) {
 				return true
 			}
 		}

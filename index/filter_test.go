@@ -171,7 +171,7 @@ func selects(f *call.Filter, c *call.Call) bool {
 func hasPhone(wanted []string, c *call.Call) bool {
 	for _, stored := range []*string{c.Phone, c.FromNumber, c.ToNumber} {
 		for _, w := range wanted {
-			if stored != nil && samePhone(phoneDigits(w), phoneDigits(*stored)) {
+			if stored != nil && call.SamePhone(call.PhoneDigits(w), call.PhoneDigits(*stored)) {
 				return true
 			}
 		}
@@ -201,8 +201,8 @@ func TestSamePhone(t *testing.T) {
 		{"0101", "0101", true},
 		{"", "", false},
 	} {
-		a, b := phoneDigits(tc.a), phoneDigits(tc.b)
-		if samePhone(a, b) != tc.want || samePhone(b, a) != tc.want {
+		a, b := call.PhoneDigits(tc.a), call.PhoneDigits(tc.b)
+		if call.SamePhone(a, b) != tc.want || call.SamePhone(b, a) != tc.want {
 			t.Errorf("%q and %q: want %v", tc.a, tc.b, tc.want)
 		}
 	}

@@ -324,7 +324,7 @@ func (p *planner) phoneOrSpelled(l *leaf) (docs, error) {
 	return newAny([]docs{number, newAll(spelled)}), nil
 }
 
-// phones returns the calls with any of some numbers, written by phoneDigits.
+// phones returns the calls with any of some numbers, written by call.PhoneDigits.
 func (p *planner) phones(wanted []string) (*setDocs, error) {
 	set := &setDocs{weight: rarity(p.documents, 1)}
 	for _, number := range wanted {
@@ -345,8 +345,8 @@ func (p *planner) phones(wanted []string) (*setDocs, error) {
 // phoneTerms lists the numbers of the archive that match one.
 func (p *planner) phoneTerms(number string) ([]string, error) {
 	terms := shorterPhones(number)
-	end := nationalPart(strings.TrimPrefix(number, "+"))
-	if len(end) >= minPhoneDigits && !strings.HasPrefix(number, "+") {
+	end := call.NationalPart(strings.TrimPrefix(number, "+"))
+	if len(end) >= call.MinPhoneDigits && !strings.HasPrefix(number, "+") {
 		dict, err := p.reader.FieldDictPrefix(keyPhone, []byte(reverse(end)))
 		if err != nil {
 			return nil, fmt.Errorf("read dictionary of phone numbers: %w", err)
@@ -362,7 +362,7 @@ func (p *planner) phoneTerms(number string) ([]string, error) {
 	}
 	out := terms[:0]
 	for _, term := range terms {
-		if samePhone(number, reverse(term)) {
+		if call.SamePhone(number, reverse(term)) {
 			out = append(out, term)
 		}
 	}

@@ -41,7 +41,7 @@ type leaf struct {
 	// field is a text field, or empty for all of them.
 	field string
 	words []*word
-	// value is the id in lower case, or the phone number as phoneDigits writes it.
+	// value is the id in lower case, or the phone number as call.PhoneDigits writes it.
 	value string
 	// spelled is what a phone number is when it is no phone number: words and
 	// shorter numbers, all required.
@@ -317,14 +317,14 @@ func (p *parser) phone(onePiece bool) *leaf {
 		for i = stop; i < len(p.text) && unicode.IsSpace(p.text[i]); i++ {
 		}
 	}
-	if digits < minPhoneDigits {
+	if digits < call.MinPhoneDigits {
 		return nil
 	}
 	p.at = end
 	if len(pieces) == 1 && pieces[0].kind == leafPhone {
 		return &pieces[0]
 	}
-	return &leaf{kind: leafPhone, value: phoneDigits(string(p.text[start:end])), spelled: pieces, position: start}
+	return &leaf{kind: leafPhone, value: call.PhoneDigits(string(p.text[start:end])), spelled: pieces, position: start}
 }
 
 // phonePiece reads one run of the characters of phone numbers. It returns
@@ -345,10 +345,10 @@ func (p *parser) phonePiece(i int) (end, digits int) {
 func (p *parser) spelled(start, end, digits int) leaf {
 	text := string(p.text[start:end])
 	words := *phraseOf("", p.analyzer.words(text), start)
-	if digits < minPhoneDigits {
+	if digits < call.MinPhoneDigits {
 		return words
 	}
-	return leaf{kind: leafPhone, value: phoneDigits(text), spelled: []leaf{words}, position: start}
+	return leaf{kind: leafPhone, value: call.PhoneDigits(text), spelled: []leaf{words}, position: start}
 }
 
 // check applies the limits that concern the whole query.

@@ -37,7 +37,7 @@ const (
 )
 
 // The fields of facts.text, as the call has them; phones are digits as
-// phoneDigits writes them and empty when an earlier one is the same.
+// call.PhoneDigits writes them and empty when an earlier one is the same.
 const (
 	textDirection = iota
 	textStatus
@@ -95,7 +95,7 @@ func factsOf(c *call.Call) facts {
 		if number == nil {
 			continue
 		}
-		if digits := phoneDigits(*number); !seen[digits] {
+		if digits := call.PhoneDigits(*number); !seen[digits] {
 			seen[digits] = true
 			f.text[textPhone+i] = []byte(digits)
 		}

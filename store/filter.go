@@ -73,7 +73,7 @@ func newMatcher(f call.Filter) *matcher {
 	m.want(textOutcome, f.Outcome)
 	m.want(textSentiment, f.Sentiment)
 	for _, number := range f.Phone {
-		m.phones = append(m.phones, phoneDigits(number))
+		m.phones = append(m.phones, call.PhoneDigits(number))
 	}
 	for _, part := range f.Has {
 		switch part {
@@ -172,56 +172,10 @@ func (m *matcher) facts(f *facts) bool {
 func (m *matcher) phone(f *facts) bool {
 	for field := textPhone; field <= textTo; field++ {
 		for _, want := range m.phones {
-			if samePhone(want, string(f.text[field])) {
+			if call.SamePhone(want, string(f.text[field])) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// minPhoneDigits is how many digits a number without country code needs to
-// match the end of a longer one.
-const minPhoneDigits = 5
-
-// phoneDigits reduces a phone number to its digits, with a leading plus when
-// it was written with a country code ("+" or "00" in front).
-func phoneDigits(s string) string {
-	s = strings.TrimSpace(s)
-	international := strings.HasPrefix(s, "+") || strings.HasPrefix(s, "(+")
-	if international {
-		s = strings.Replace(s, "(0)", "", 1) // +44 (0)20 ...: the zero is not dialled
-	}
-	digits := strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, s)
-	if !international && strings.HasPrefix(digits, "00") {
-		international, digits = true, digits[2:]
-	}
-	if international && digits != "" {
-		return "+" + digits
-	}
-	return digits
-}
-
-// samePhone compares numbers written by phoneDigits: their digits are equal,
-// or the shorter one has no country code and is the end of the longer one.
-func samePhone(a, b string) bool {
-	longer, shorter := strings.TrimPrefix(a, "+"), strings.TrimPrefix(b, "+")
-	plus := strings.HasPrefix(b, "+")
-	if len(longer) < len(shorter) {
-		longer, shorter = shorter, longer
-		plus = strings.HasPrefix(a, "+")
-	}
-	if shorter == "" {
-		return false
-	}
-	if longer == shorter {
-		return true
-	}
-	national := strings.TrimPrefix(shorter, "0") // the trunk prefix is not part of the international number
-	return !plus && len(national) >= minPhoneDigits && strings.HasSuffix(longer, national)
 }
