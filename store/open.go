@@ -134,7 +134,7 @@ func (s *Store) open() error {
 
 // prepare runs once the archive is ours.
 func (s *Store) prepare() error {
-	if err := os.Remove(filepath.Join(s.dir, snapshotName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(filepath.Join(s.dir, snapshotName)); err != nil {
 		return err
 	}
 	if err := migrate(s.db, migrations); err != nil {
@@ -215,7 +215,7 @@ func create(dir string) error {
 func writeFresh(fresh, path string) (made bool, err error) {
 	if info, err := os.Stat(fresh); err == nil && info.Size() > 0 && checkHeader(fresh) != nil {
 		// A power cut ended its creation; nothing was ever stored in it.
-		if err := os.Remove(fresh); err != nil {
+		if err := removeIfThere(fresh); err != nil {
 			return false, err
 		}
 	}
@@ -229,9 +229,17 @@ func writeFresh(fresh, path string) (made bool, err error) {
 		return false, err
 	}
 	if exists {
-		return false, os.Remove(fresh)
+		return false, removeIfThere(fresh)
 	}
 	return true, migrate(db, migrations)
+}
+
+// removeIfThere removes a file that another process may be removing too.
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // createdElsewhere forgives an error while creating when another process

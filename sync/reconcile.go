@@ -139,6 +139,11 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 
 // mark notes what vanished and what came back, unless too much vanished at once.
 func (e *Engine) mark(ctx context.Context, r *reconciliation) error {
+	for _, key := range r.returned {
+		if err := e.welcome(ctx, key); err != nil {
+			return err
+		}
+	}
 	if n := len(r.absent); n > max(1, int(brakeShare*float64(r.held))) {
 		return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all", n, r.held)
 	}
@@ -152,11 +157,6 @@ func (e *Engine) mark(ctx context.Context, r *reconciliation) error {
 			}
 		}
 		if err := e.note(ctx, key, gone); err != nil {
-			return err
-		}
-	}
-	for _, key := range r.returned {
-		if err := e.welcome(ctx, key); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,10 @@ func (e *Engine) recent(ctx context.Context, phase string, purpose call.Purpose,
 	switch {
 	case c.Order == call.OrderOldestFirst && c.Total != nil && (e.info.Paging == call.PagingPage || e.info.Paging == call.PagingOffset):
 		err := e.recentFromEnd(ctx, w, *c.Total)
+		if err == nil && w.moved {
+			// Rows moved under a walk that goes backward, and may have passed it.
+			err = suspect("the vendor's list changed while it was read from its end; it is read again")
+		}
 		if err != nil || !w.walk.Newest.Before(c.Watermark) {
 			return w, err
 		}

@@ -38,7 +38,8 @@ type walker struct {
 	order    orderWatch
 	fields   fields
 	repeats  int
-	dropped  bool // the vendor's total went down under way
+	moved    bool // the vendor's total changed under way
+	dropped  bool // it went down
 	ended    bool // the list's end was reached, rather than known ground
 	partial  bool // the walk did not begin at the list's beginning
 	round    bool // the statement is made by the round this walk belongs to
@@ -178,8 +179,8 @@ func (w *walker) count(page call.Page) (fresh int) {
 	}
 	w.walk.Seen = len(w.seen)
 	if page.Total != nil {
-		if w.walk.Total != nil && *page.Total < *w.walk.Total {
-			w.dropped = true
+		if w.walk.Total != nil && *page.Total != *w.walk.Total {
+			w.moved, w.dropped = true, w.dropped || *page.Total < *w.walk.Total
 		}
 		w.walk.Total = page.Total
 	}
@@ -240,15 +241,24 @@ func (w *walker) reachedKnown(page call.Page, work *pageWork) bool {
 	oldest, newest := span(page, field)
 	w.quiet = work.touched == 0 && !oldest.IsZero() && oldest.Before(w.cutoff)
 	c := w.e.Checkpoint()
-	if order != call.OrderNewestFirst || c.Order == call.OrderNone {
-		return false
+	if order != call.OrderNewestFirst || !w.e.newestFirst(&c) {
+		return false // a page may be in order by chance: the whole list must have been
 	}
-	// History that is not wanted ends a walk only where the order of the whole
-	// list is known; a page may be in order by chance.
+	// What the backfill has seen so far is ground for a head walk, not for
+	// leaving the rest of history unread.
 	since := w.e.src.Since
-	proved := c.Order == call.OrderNewestFirst || w.e.info.Order == call.OrderNewestFirst
+	known := c.Order == call.OrderNewestFirst || w.e.info.Order == call.OrderNewestFirst
 	return !w.sweep && w.quiet ||
-		proved && field == fieldCreated && !since.IsZero() && !newest.IsZero() && newest.Before(since)
+		known && field == fieldCreated && !since.IsZero() && !newest.IsZero() && newest.Before(since)
+}
+
+// newestFirst reports whether the list as a whole is known to put new calls
+// first: learned from it, or documented as long as nothing was learned.
+func (e *Engine) newestFirst(c *call.Checkpoint) bool {
+	if c.Order == "" || c.Order == call.OrderUnknown {
+		return e.info.Order == call.OrderNewestFirst || c.Backfill != nil && c.Backfill.Order == call.OrderNewestFirst
+	}
+	return c.Order == call.OrderNewestFirst
 }
 
 // span is the oldest and newest time on a page; zero when a row has none.
