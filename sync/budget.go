@@ -276,7 +276,7 @@ func (b *Budget) Restore(saved json.RawMessage) error {
 	now := time.Now()
 	// A pause beyond the longest one a vendor can ask for comes from a clock
 	// that has since been put right.
-	if state.Paused.Before(now.Add(maxRetryAfter)) {
+	if state.Paused.Before(now.Add(call.MaxRetryAfter)) {
 		b.paused, b.why = state.Paused, state.Why
 	}
 	for _, s := range state.Windows {

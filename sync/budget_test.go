@@ -244,18 +244,6 @@ func TestTransportReadsRateLimitHeaders(t *testing.T) {
 	})
 }
 
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "1", "1e9", "-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT", "0x10", " 5 "} {
-		f.Add(s)
-	}
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, s string) {
-		if wait, ok := RetryAfter(s, now); ok && (wait < time.Second || wait > time.Hour) {
-			t.Errorf("%q gives %s", s, wait)
-		}
-	})
-}
-
 // The limit of a request begins when it is sent, not when it starts to wait
 // for its budget.
 func TestTransportBoundsTheRequestOnly(t *testing.T) {

@@ -5,15 +5,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"callsyncd/call"
 )
 
 const (
-	minRetryAfter = time.Second
-	maxRetryAfter = time.Hour
 	// requestLimit bounds one request from its first byte out to its last byte in.
 	requestLimit = time.Minute
 	// tooManyTries bounds how often one request is repeated after 429.
@@ -65,9 +62,9 @@ func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 			}
 			return resp, nil
 		}
-		wait, ok := RetryAfter(resp.Header.Get("Retry-After"), now)
+		wait, ok := call.RetryAfter(resp.Header.Get("Retry-After"), now)
 		if !ok {
-			wait = minRetryAfter << min(try-1, 6)
+			wait = call.MinRetryAfter << min(try-1, 6)
 		}
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 		_ = resp.Body.Close()
@@ -90,23 +87,6 @@ func (b *limitedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// RetryAfter reads a Retry-After header: seconds or an HTTP date, clamped to
-// one second up to one hour. ok is false when it is absent or senseless.
-func RetryAfter(h string, now time.Time) (wait time.Duration, ok bool) {
-	h = strings.TrimSpace(h)
-	if h == "" {
-		return 0, false
-	}
-	if at, err := http.ParseTime(h); err == nil {
-		wait = at.Sub(now)
-	} else if n, err := strconv.ParseFloat(h, 64); err == nil && n >= 0 {
-		wait = time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second))
-	} else {
-		return 0, false
-	}
-	return min(max(wait, minRetryAfter), maxRetryAfter), true
-}
-
 // rateLimitReset reads X-RateLimit-Remaining and -Reset (epoch seconds, or
 // seconds from now): when nothing remains, no request may be made before the
 // reset.
@@ -119,14 +99,14 @@ func rateLimitReset(h http.Header, now time.Time) (time.Time, bool) {
 	if err != nil || reset <= 0 {
 		return time.Time{}, false
 	}
-	at := now.Add(time.Duration(min(reset, int64(maxRetryAfter/time.Second))) * time.Second)
+	at := now.Add(time.Duration(min(reset, int64(call.MaxRetryAfter/time.Second))) * time.Second)
 	if reset > 1e8 { // no pause is three years long: an epoch second
 		at = time.Unix(reset, 0)
 	}
 	if !at.After(now) {
 		return time.Time{}, false
 	}
-	if limit := now.Add(maxRetryAfter); at.After(limit) {
+	if limit := now.Add(call.MaxRetryAfter); at.After(limit) {
 		at = limit
 	}
 	return at, true

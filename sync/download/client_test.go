@@ -144,25 +144,6 @@ func TestGetStatus(t *testing.T) {
 	}
 }
 
-func TestParseRetryAfter(t *testing.T) {
-	now := time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC)
-	tests := []struct {
-		header string
-		want   time.Duration
-	}{
-		{"", 0}, {"soon", 0}, {"1.5", 0}, {"30", 30 * time.Second}, {"0", time.Second}, {"-5", time.Second},
-		{"99999999", time.Hour}, {"9223372036854775807", time.Hour},
-		{"Tue, 04 Mar 2025 05:07:07 GMT", time.Minute},
-		{"Tue, 04 Mar 2025 05:00:00 GMT", time.Second},
-		{"Thu, 04 Mar 2055 05:00:00 GMT", time.Hour},
-	}
-	for _, test := range tests {
-		if got := parseRetryAfter(test.header, now); got != test.want {
-			t.Errorf("parseRetryAfter(%q) = %v, want %v", test.header, got, test.want)
-		}
-	}
-}
-
 func TestRedirectToOtherHost(t *testing.T) {
 	var got *http.Request
 	target := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -7,16 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"syscall"
 	"time"
 
 	"callsyncd/call"
-)
-
-const (
-	minRetryAfter = time.Second
-	maxRetryAfter = time.Hour
 )
 
 // StatusError is an answer of the recording host other than the recording. It
@@ -48,21 +42,9 @@ func statusError(response *http.Response, now time.Time) *StatusError {
 		status == http.StatusNotFound, status == http.StatusGone:
 		e.kind = call.ErrExpired
 	default:
-		e.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"), now)
+		e.RetryAfter, _ = call.RetryAfter(response.Header.Get("Retry-After"), now)
 	}
 	return e
-}
-
-// parseRetryAfter reads a delay in seconds or a date; 0 when it is neither.
-func parseRetryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
-		seconds = min(max(seconds, int64(minRetryAfter/time.Second)), int64(maxRetryAfter/time.Second))
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), minRetryAfter), maxRetryAfter)
-	}
-	return 0
 }
 
 // networkError describes err without its text where that may quote the URL or

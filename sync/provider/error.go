@@ -2,7 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -66,33 +65,4 @@ func (p *Provider) clean(text string) string {
 		}
 	}
 	return b.String()
-}
-
-// The bounds of a believable Retry-After.
-const (
-	minRetryAfter = time.Second
-	maxRetryAfter = time.Hour
-)
-
-// parseRetryAfter reads seconds or an HTTP date and clamps what it says to
-// minRetryAfter and maxRetryAfter. It reports false when nothing usable is said.
-func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
-	value = strings.TrimSpace(value)
-	seconds, err := strconv.ParseFloat(value, 64)
-	switch {
-	case value == "":
-		return 0, false
-	case strings.Trim(value, "0123456789.") == "" && (err == nil || seconds > 0):
-		seconds = min(seconds, maxRetryAfter.Seconds())
-		return clampRetry(time.Duration(seconds * float64(time.Second))), true
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0, false
-	}
-	return clampRetry(at.Sub(now)), true
-}
-
-func clampRetry(d time.Duration) time.Duration {
-	return min(max(d, minRetryAfter), maxRetryAfter)
 }

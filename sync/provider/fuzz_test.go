@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"callsyncd/call"
@@ -128,17 +127,4 @@ func letters(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// FuzzRetryAfter: whatever is believed lies within the bounds.
-func FuzzRetryAfter(f *testing.F) {
-	for _, value := range []string{"1", "1e9", "Mon, 01 Jun 2026 12:00:00 GMT", "-1", ".", "1.2.3"} {
-		f.Add(value)
-	}
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, value string) {
-		if got, ok := parseRetryAfter(value, now); ok != (got != 0) || ok && (got < minRetryAfter || got > maxRetryAfter) {
-			t.Errorf("%q: %s, %v", value, got, ok)
-		}
-	})
 }

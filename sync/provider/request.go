@@ -260,7 +260,7 @@ var errNotAccepted = errors.New("request not accepted")
 // waitFor obeys Retry-After: a short one is waited for, a long one spends the budget.
 func (p *Provider) waitFor(failure *Error, response *http.Response) {
 	now := time.Now().UTC()
-	wait, ok := parseRetryAfter(response.Header.Get("Retry-After"), now)
+	wait, ok := call.RetryAfter(response.Header.Get("Retry-After"), now)
 	if !ok {
 		return
 	}

@@ -300,27 +300,6 @@ func TestIDsInPaths(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"":                              0,
-		"soon":                          0,
-		"-5":                            0,
-		"NaN":                           0,
-		"0":                             time.Second,
-		"1.5":                           1500 * time.Millisecond,
-		" 12 ":                          12 * time.Second,
-		"99999999999999999999999999999": time.Hour,
-		"Mon, 01 Jun 2026 12:01:30 GMT": 90 * time.Second,
-		"Mon, 01 Jun 2026 11:00:00 GMT": time.Second,
-		"Tue, 02 Jun 2026 12:00:00 GMT": time.Hour,
-	} {
-		if got, ok := parseRetryAfter(value, now); got != want || ok != (want > 0) {
-			t.Errorf("%q: %s, %v; want %s", value, got, ok, want)
-		}
-	}
-}
-
 // TestOddDataIsCounted checks that a field jq cannot digest is null, logged
 // without its content, and does not flood the log.
 func TestOddDataIsCounted(t *testing.T) {
