@@ -149,6 +149,9 @@ func (p *planner) spellings(l *leaf, add func(field, term string) error, exactDo
 		}
 	}
 	exactDone()
+	if l.exact {
+		return nil
+	}
 	for _, stem := range p.analyzer.stems(w) {
 		for _, field := range l.fields() {
 			if err := add(field+stemsOf, stem.language+":"+stem.stem); err != nil {
@@ -234,9 +237,9 @@ func (p *planner) open(l *leaf) (docs, error) {
 		}
 	}
 	set.weight = openWeight * rarity(p.documents, set.count)
-	plain := *p
-	plain.analyzer = nil // no stems
-	exact, err := plain.word(l)
+	spelled := *l
+	spelled.exact = true
+	exact, err := p.word(&spelled)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ type leaf struct {
 	// field is a text field, or empty for all of them.
 	field string
 	words []*word
+	// exact words are found as they are spelled only, not by their stem.
+	exact bool
 	// value is the id in lower case, or the phone number as call.PhoneDigits writes it.
 	value string
 	// spelled is what a phone number is when it is no phone number: words and
@@ -70,6 +72,7 @@ const fieldList = "agent:, customer:, summary:, topic:, note: or id:"
 //	clause = [-]leaf | leaf OR leaf...
 //	leaf   = [field:] ( word | word* | word~ | "phrase" ) | phone number
 //
+// Words stand for all that have the same stem, but not between quotes.
 // OR joins its two neighbours only: one two OR three means one and (two or three).
 func parseQuery(a *analyzer, text string) (query, error) {
 	p := parser{analyzer: a, text: []rune(text)}
@@ -238,7 +241,9 @@ func (p *parser) phrase(field string) (*leaf, error) {
 	case len(words) > maxPhraseWords:
 		return nil, p.errorAt(start, "a phrase may have at most %d words", maxPhraseWords)
 	}
-	return phraseOf(field, words, start), nil
+	l := phraseOf(field, words, start)
+	l.exact = true
+	return l, nil
 }
 
 func phraseOf(field string, words []*word, position int) *leaf {

@@ -63,7 +63,7 @@ func (h *highlighter) add(leaves []leaf) {
 		}
 		if l.kind == leafWord {
 			w.terms[l.words[0].term] = true
-			for _, stem := range h.analyzer.stems(l.words[0]) {
+			for _, stem := range h.stems(l) {
 				w.stems[stem.language+":"+stem.stem] = true
 				if stem.word {
 					w.terms[stem.stem] = true
@@ -73,6 +73,13 @@ func (h *highlighter) add(leaves []leaf) {
 		h.wanted = append(h.wanted, w)
 		h.addInitials(&w)
 	}
+}
+
+func (h *highlighter) stems(l *leaf) []stemOf {
+	if l.exact {
+		return nil
+	}
+	return h.analyzer.stems(l.words[0])
 }
 
 func (h *highlighter) addInitials(w *wanted) {

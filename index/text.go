@@ -228,11 +228,8 @@ type stemOf struct {
 	word bool
 }
 
-// stems returns what w is reduced to in each language. A nil analyzer knows none.
+// stems returns what w is reduced to in each language.
 func (a *analyzer) stems(w *word) []stemOf {
-	if a == nil {
-		return nil
-	}
 	out := make([]stemOf, len(a.stemmers))
 	for i := range a.stemmers {
 		language := a.stemmers[i].language

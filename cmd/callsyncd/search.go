@@ -13,9 +13,10 @@ import (
 
 const searchLong = `Search finds calls by what was said, and by summary, topics and notes.
 
-The query: words are all required; "a phrase"; OR; -word; word* (begins with); word~ (spelled
-nearly so); agent: and customer: (what that side said), summary:, topic:, note:, id:; a phone
-number in any notation. Put -- before a query that begins with a dash.`
+The query: words are all required, in any inflection; "a phrase" or "a word" as it is spelled; OR;
+-word; word* (begins with); word~ (spelled nearly so); agent: and customer: (what that side said),
+summary:, topic:, note:, id:; a phone number in any notation. Put -- before a query that begins
+with a dash.`
 
 func newSearch(a *app) *cobra.Command {
 	var f filters
