@@ -2,10 +2,25 @@ package call
 
 // MediaExpect is what the media host said about a recording it is sending.
 type MediaExpect struct {
-	// SizeBytes is the Content-Length; -1 when absent.
+	// Label tells the recordings of one call apart; empty for the main one.
+	Label string
+	// SizeBytes is the length of the whole recording; -1 when not announced.
 	SizeBytes int64
 	// ContentType is the claimed media type; empty when absent.
 	ContentType string
 	// MD5 is the decoded Content-MD5, or an ETag that is a plain MD5; nil when absent.
 	MD5 []byte
+	// ETag names exactly these bytes: a strong entity tag of an answer in plain
+	// encoding; empty when there is none.
+	ETag string
+	// FromBytes is where the body goes on in a recording whose beginning is on
+	// disk; 0 when the body is the whole of it.
+	FromBytes int64
+}
+
+// MediaPart is the beginning of a recording whose transfer broke off. The zero
+// value means that there is none.
+type MediaPart struct {
+	Bytes, TotalBytes int64
+	ETag              string
 }

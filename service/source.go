@@ -100,8 +100,8 @@ func (s *source) close() { s.download.client.Close() }
 // downloader shows the download client to the engine.
 type downloader struct{ client *download.Client }
 
-func (d downloader) Get(ctx context.Context, url call.SignedURL) (io.ReadCloser, call.MediaExpect, error) {
-	resp, err := d.client.Get(ctx, url)
+func (d downloader) Get(ctx context.Context, url call.SignedURL, have call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
+	resp, err := d.client.Get(ctx, url, have)
 	if err != nil {
 		return nil, call.MediaExpect{}, err
 	}

@@ -58,11 +58,16 @@ type Store interface {
 // Media keeps recordings on disk.
 type Media interface {
 	Put(ctx context.Context, key call.Key, at time.Time, body io.Reader, expect call.MediaExpect) (call.Recording, error)
+	// Part is the beginning of a recording that Put kept when its body broke off.
+	Part(key call.Key, label string) call.MediaPart
+	// Forget drops what Part would return of a call.
+	Forget(call.Key)
 }
 
-// Downloader fetches recordings, without any credentials of ours.
+// Downloader fetches recordings, without any credentials of ours. Get goes on
+// after the part at hand when the host can be trusted to; MediaExpect tells.
 type Downloader interface {
-	Get(context.Context, call.SignedURL) (io.ReadCloser, call.MediaExpect, error)
+	Get(context.Context, call.SignedURL, call.MediaPart) (io.ReadCloser, call.MediaExpect, error)
 }
 
 // Source is one configured account.

@@ -169,6 +169,7 @@ func (d *downloads) one(ctx context.Context, key call.Key) {
 	record, known, err := e.stored(ctx, key)
 	if err != nil || record == nil || record.Parts.Recording.State != call.Pending {
 		e.links.take(key.ID)
+		e.media.Forget(key)
 		return
 	}
 	if d.attempt(ctx, key, record, known) == nil {
@@ -314,8 +315,10 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 // tried again at once, a few times.
 func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
 	return backoff.Retry(ctx, func() (call.Recording, error) {
+		before := e.media.Part(key, "").Bytes
 		recording, err := e.fetchOnce(ctx, key, record, link)
-		if err != nil && (!errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
+		goesOn := e.media.Part(key, "").Bytes > before && e.alive(link)
+		if err != nil && !goesOn && (!errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
 			err = backoff.Permanent(err)
 		}
 		return recording, err
@@ -334,7 +337,7 @@ func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Recor
 	// the next transfer may begin.
 	leave := sync.OnceFunc(func() { <-e.slots })
 	defer leave()
-	body, expect, err := e.down.Get(ctx, link.URL)
+	body, expect, err := e.down.Get(ctx, link.URL, e.media.Part(key, ""))
 	if err != nil {
 		return call.Recording{}, err
 	}

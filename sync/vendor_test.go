@@ -16,6 +16,8 @@ import (
 
 	"callsyncd/call"
 	"callsyncd/store"
+	"callsyncd/store/media"
+	"callsyncd/sync/download"
 )
 
 // fakeVendor is a Provider over calls in memory: a newest-first list with a
@@ -38,6 +40,9 @@ type fakeVendor struct {
 	// keepsAnswering lets hidden calls answer when they are asked for by id.
 	keepsAnswering bool
 	hidden         []*fakeCall
+	// linkTo makes the recording links, by how often links were renewed; nil for
+	// those of a host that fakeMedia plays.
+	linkTo func(id string, relinks int) string
 }
 
 type fakeCall struct {
@@ -187,7 +192,13 @@ func (v *fakeVendor) Map(docs call.Documents) (call.Mapped, error) {
 func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
 	doc := docs[call.DocumentList]
 	_, listed := v.find(docs)
-	return call.RecordingLink{URL: call.SignedURL(fmt.Sprintf("https://media.example/%s?%d", listed.ID, doc.FetchedAt.Unix())),
+	url := fmt.Sprintf("https://media.example/%s?%d", listed.ID, doc.FetchedAt.Unix())
+	if v.linkTo != nil {
+		v.mu.Lock()
+		url = v.linkTo(listed.ID, v.relinks)
+		v.mu.Unlock()
+	}
+	return call.RecordingLink{URL: call.SignedURL(url),
 		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(time.Hour)}, listed.Recording
 }
 
@@ -216,7 +227,7 @@ type fakeMedia struct {
 	stored map[call.Key]string
 }
 
-func (m *fakeMedia) Get(_ context.Context, url call.SignedURL) (io.ReadCloser, call.MediaExpect, error) {
+func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
 	m.mu.Lock()
 	m.gets++
 	get := m.get
@@ -241,6 +252,9 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 	return call.Recording{File: &file, SizeBytes: &size, StoredAt: &now}, nil
 }
 
+func (m *fakeMedia) Part(call.Key, string) call.MediaPart { return call.MediaPart{} }
+func (m *fakeMedia) Forget(call.Key)                      {}
+
 // bench is one engine over a fake vendor and a real store.
 type testbed struct {
 	t      *testing.T
@@ -249,6 +263,9 @@ type testbed struct {
 	store  *store.Store
 	engine *Engine
 	source Source
+	// disk and download take the place of media when set.
+	disk     Media
+	download Downloader
 }
 
 // newBed makes n calls, one an hour into the past, newest first.
@@ -280,13 +297,41 @@ func newBed(t *testing.T, n int) *testbed {
 func (b *testbed) restart() {
 	b.t.Helper()
 	b.source.Budget = NewBudget("crm", nil, time.Minute)
+	var disk Media = b.media
+	var down Downloader = b.media
+	if b.disk != nil {
+		disk, down = b.disk, b.download
+	}
 	engine, err := New(b.t.Context(), b.source, Options{
-		Store: b.store, Media: b.media, Download: b.media, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
+		Store: b.store, Media: disk, Download: down, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.engine = engine
+}
+
+// realMedia lets the engine work with a real folder of recordings and the real
+// client, which may reach host.
+func (b *testbed) realMedia(o media.Options, host string) *media.Archive {
+	b.t.Helper()
+	archive, err := media.Open(b.t.TempDir(), o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client, err := download.New(download.Options{Allow: []string{host}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		client.Close()
+		if err := archive.Close(); err != nil {
+			b.t.Error(err)
+		}
+	})
+	b.disk, b.download = archive, realDownloads{client}
+	b.restart()
+	return archive
 }
 
 func (b *testbed) round(full bool) call.SourceReport {

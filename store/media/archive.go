@@ -32,6 +32,9 @@ const (
 	asideFolder = folder + "/.damaged"
 	// defaultMaxBytes is far above any call and far below a full disk.
 	defaultMaxBytes = 2 << 30
+	// defaultResume is the size from which on a recording is worth the risk of
+	// being put together from two transfers.
+	defaultResume = 64 << 20
 )
 
 // Options of an archive. The zero value is usable.
@@ -40,6 +43,10 @@ type Options struct {
 	MaxBytes int64
 	// MinFree is how many bytes of the disk stay free; 0 means none.
 	MinFree uint64
+	// Resume is the size in bytes from which on the beginning of a recording is
+	// kept when its transfer breaks off; 0 means 64 MiB. Smaller ones are always
+	// fetched anew.
+	Resume int64
 }
 
 // Archive is the folder of recordings. It is safe for concurrent use; only one
@@ -52,6 +59,9 @@ type Archive struct {
 	// durable holds folders whose entries up to the data folder were synced by
 	// this process.
 	durable map[string]bool
+
+	partsLock sync.Mutex
+	parts     []part // oldest first
 }
 
 // Open opens the recordings of the data folder, which must exist, makes what
@@ -61,6 +71,9 @@ type Archive struct {
 func Open(dataDir string, o Options) (*Archive, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultMaxBytes
+	}
+	if o.Resume <= 0 {
+		o.Resume = defaultResume
 	}
 	root, err := os.OpenRoot(dataDir)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5" // what media hosts announce; our own hash is SHA-256
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -36,7 +35,9 @@ const (
 // the disk is too full. Errors of reading body are returned as they are, but
 // for io.ErrUnexpectedEOF, which is a *ContentError. ctx is looked at between
 // two reads of body. An error leaves nothing behind, except that a file whose
-// folder could not be made durable stays, and is found by the next Put.
+// folder could not be made durable stays, and is found by the next Put; and
+// that the beginning of a large recording is kept, see Part. A body that goes
+// on there (FromBytes) is appended; any other begins anew.
 func (a *Archive) Put(ctx context.Context, key call.Key, at time.Time, body io.Reader, expect call.MediaExpect) (call.Recording, error) {
 	recording, err := a.put(ctx, key, at, body, expect)
 	if err != nil {
@@ -49,27 +50,27 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if expect.SizeBytes > a.options.MaxBytes {
 		return call.Recording{}, &ContentError{TooLarge, fmt.Sprintf("%d bytes announced, %d allowed", expect.SizeBytes, a.options.MaxBytes)}
 	}
-	if err := a.checkSpace(max(expect.SizeBytes, 0)); err != nil {
-		return call.Recording{}, err
-	}
-	temp := path.Join(tempFolder, rand.Text())
-	f, err := a.root.OpenFile(filepath.FromSlash(temp), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, temp, err := a.begin(key, expect)
 	if err != nil {
 		return call.Recording{}, err
 	}
-	published := false
+	gone := false // published, or kept as a part
 	defer func() {
 		closeErr := f.Close()
 		if errors.Is(closeErr, fs.ErrClosed) {
 			closeErr = nil
 		}
-		if !published {
+		if !gone {
 			err = errors.Join(err, closeErr, a.root.Remove(filepath.FromSlash(temp)))
 		}
 	}()
+	if err := a.checkSpace(max(expect.SizeBytes-expect.FromBytes, 0)); err != nil {
+		return call.Recording{}, err
+	}
 
 	got, err := a.copyBody(ctx, f, body, expect)
 	if err != nil {
+		gone = a.keep(part{name: temp, key: key, label: expect.Label, MediaPart: call.MediaPart{Bytes: got.size, TotalBytes: expect.SizeBytes, ETag: expect.ETag}}, err)
 		return call.Recording{}, err
 	}
 	content, err := sniff(f, got.size, expect.ContentType)
@@ -87,7 +88,7 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if err := seal(f); err != nil {
 		return call.Recording{}, err
 	}
-	if published, err = a.publish(ctx, temp, file, hex.EncodeToString(got.sum)); err != nil {
+	if gone, err = a.publish(ctx, temp, file, hex.EncodeToString(got.sum)); err != nil {
 		return call.Recording{}, err
 	}
 	sum, stored := hex.EncodeToString(got.sum), time.Now().UTC().Truncate(time.Millisecond)
@@ -103,31 +104,36 @@ type received struct {
 	sum  []byte // SHA-256
 }
 
-// copyBody writes body to f and checks its length and MD5.
-func (a *Archive) copyBody(ctx context.Context, f io.Writer, body io.Reader, expect call.MediaExpect) (received, error) {
+// copyBody writes body to f, behind what is there already, and checks length
+// and MD5 of the whole. With an error it still tells the size.
+func (a *Archive) copyBody(ctx context.Context, f *os.File, body io.Reader, expect call.MediaExpect) (received, error) {
 	limit := a.options.MaxBytes
 	if expect.SizeBytes >= 0 {
 		limit = expect.SizeBytes
 	}
 	sum := sha256.New()
-	writers := []io.Writer{f, sum}
+	writers := []io.Writer{sum}
 	var check hash.Hash
 	if expect.MD5 != nil {
 		check = md5.New()
 		writers = append(writers, check)
 	}
-	size, err := a.copyLimited(ctx, io.MultiWriter(writers...), body, limit)
+	if err := rewind(ctx, f, expect.FromBytes, io.MultiWriter(writers...)); err != nil {
+		return received{}, err
+	}
+	size, err := a.copyLimited(ctx, io.MultiWriter(append(writers, f)...), body, limit-expect.FromBytes)
+	size += expect.FromBytes
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return received{}, &ContentError{Truncated, fmt.Sprintf("the body broke off after %d bytes", size)}
+		return received{size: size}, &ContentError{Truncated, fmt.Sprintf("the body broke off after %d bytes", size)}
 	case err != nil:
-		return received{}, err
+		return received{size: size}, err
 	case expect.SizeBytes >= 0 && size > limit:
 		return received{}, &ContentError{Truncated, fmt.Sprintf("%d bytes announced, more received", limit)}
 	case size > limit:
 		return received{}, &ContentError{TooLarge, fmt.Sprintf("more than %d bytes", limit)}
 	case expect.SizeBytes >= 0 && size < limit:
-		return received{}, &ContentError{Truncated, fmt.Sprintf("%d bytes announced, %d received", limit, size)}
+		return received{size: size}, &ContentError{Truncated, fmt.Sprintf("%d bytes announced, %d received", limit, size)}
 	case size == 0:
 		return received{}, &ContentError{Empty, "no bytes received"}
 	case check != nil && !bytes.Equal(check.Sum(nil), expect.MD5):

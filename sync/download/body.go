@@ -23,25 +23,30 @@ var (
 	errLong = fmt.Errorf("transfer took too long: %w", call.ErrTransient)
 )
 
-// open checks an answer and makes a Response of it.
-func (c *Client) open(ctx context.Context, t *transfer, response *http.Response) (*Response, error) {
+// open checks an answer and makes a Response of it. It is the rest of a
+// recording when have is not empty.
+func (c *Client) open(ctx context.Context, t *transfer, response *http.Response, have call.MediaPart) (*Response, error) {
 	host := response.Request.URL.Host
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK && have.Bytes == 0 {
 		return nil, statusError(response, time.Now())
 	}
-	if response.ContentLength > c.options.MaxBytes {
-		return nil, fmt.Errorf("download from %s: %d bytes announced, %d allowed: %w", host, response.ContentLength, c.options.MaxBytes, call.ErrRefused)
+	size := response.ContentLength
+	if have.Bytes > 0 {
+		size = have.TotalBytes
+	}
+	if size > c.options.MaxBytes {
+		return nil, fmt.Errorf("download from %s: %d bytes announced, %d allowed: %w", host, size, c.options.MaxBytes, call.ErrRefused)
 	}
 	b := &body{
-		host: host, limit: c.options.MaxBytes, wire: response.Body, transfer: t,
+		host: host, limit: c.options.MaxBytes - have.Bytes, wire: response.Body, transfer: t,
 		reader: countingReader{response.Body, &t.bytes},
 		cause:  func() error { return context.Cause(ctx) },
 	}
-	expect := call.MediaExpect{SizeBytes: response.ContentLength, ContentType: response.Header.Get("Content-Type")}
-	switch encoding := strings.ToLower(strings.TrimSpace(response.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity", "aws-chunked": // S3 repeats the upload's aws-chunked, the body is plain
-		expect.MD5 = announcedMD5(response.Header)
-	case "gzip", "x-gzip": // unasked; length and checksum are those of the compressed bytes
+	expect := call.MediaExpect{SizeBytes: size, ContentType: response.Header.Get("Content-Type"), FromBytes: have.Bytes}
+	switch encoding := encodingOf(response); {
+	case isPlain(encoding):
+		expect.MD5, expect.ETag = announcedMD5(response.Header, have.Bytes > 0), strongETag(response.Header)
+	case encoding == "gzip", encoding == "x-gzip": // unasked; length and checksum are those of the compressed bytes
 		b.reader = &gunzip{wire: b.reader}
 		expect.SizeBytes = -1
 	default:
@@ -55,12 +60,22 @@ func (c *Client) open(ctx context.Context, t *transfer, response *http.Response)
 	return &Response{Body: b, Expect: expect, Date: date.UTC()}, nil
 }
 
+func encodingOf(response *http.Response) string {
+	return strings.ToLower(strings.TrimSpace(response.Header.Get("Content-Encoding")))
+}
+
+// isPlain tells an encoding that leaves the bytes as they are. S3 repeats the
+// upload's aws-chunked; the body is plain.
+func isPlain(encoding string) bool {
+	return encoding == "" || encoding == "identity" || encoding == "aws-chunked"
+}
+
 // announcedMD5 is the Content-MD5, or an ETag that is one; nil when there is
 // neither. The ETag of an object encrypted with a key of its owner looks like
-// an MD5 and is none.
-func announcedMD5(h http.Header) []byte {
+// an MD5 and is none; the Content-MD5 of an answer with a part is that part's.
+func announcedMD5(h http.Header, part bool) []byte {
 	const md5Bytes = 16
-	if sum, err := base64.StdEncoding.DecodeString(h.Get("Content-MD5")); err == nil && len(sum) == md5Bytes {
+	if sum, err := base64.StdEncoding.DecodeString(h.Get("Content-MD5")); err == nil && len(sum) == md5Bytes && !part {
 		return sum
 	}
 	encrypted := strings.HasPrefix(h.Get("X-Amz-Server-Side-Encryption"), "aws:") ||

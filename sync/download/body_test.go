@@ -164,7 +164,7 @@ func TestTransferTimeOutsideBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, Options{Allow: []string{"media.example.com"}})
 		slowHost(c, 1, 10, 0)
-		response, err := c.Get(t.Context(), signed("http://media.example.com"))
+		response, err := c.Get(t.Context(), signed("http://media.example.com"), call.MediaPart{})
 		if err != nil {
 			t.Fatal(err)
 		}

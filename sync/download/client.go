@@ -132,14 +132,18 @@ type Response struct {
 	// it ended before its announced length; call.ErrRefused beyond
 	// Options.MaxBytes; call.ErrCorrupt when its compression is broken.
 	Body io.ReadCloser
-	// Expect is what the host announced about Body.
+	// Expect is what the host announced about Body. Its FromBytes is not 0 when
+	// Body goes on where the part at hand ends.
 	Expect call.MediaExpect
 	// Date is the host's clock; zero when it gave none.
 	Date time.Time
 }
 
 // Get asks for a recording and returns it once its headers have come. ctx
-// bounds the whole transfer, the reading of the body too.
+// bounds the whole transfer, the reading of the body too. have is the beginning
+// of it that is at hand, if any: the rest is asked for, and taken only from a
+// host that proves it to be the rest of the same bytes. Else Get returns the
+// whole recording.
 //
 // call.ErrExpired (400, 401, 403, 404, 410) asks for a fresh URL, the same one
 // is of no use any more; call.ErrTransient (other statuses, network) for
@@ -147,15 +151,15 @@ type Response struct {
 // call.ErrRefused means that the URL or a redirect leads where we do not go;
 // call.ErrCorrupt that the answer makes no sense; the cause of ctx that it has
 // ended. Error texts name the host only.
-func (c *Client) Get(ctx context.Context, signed call.SignedURL) (*Response, error) {
+func (c *Client) Get(ctx context.Context, signed call.SignedURL, have call.MediaPart) (*Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	transfer := newTransfer(c.options, cancel)
-	response, err := c.follow(ctx, signed.Reveal())
+	response, have, err := c.ask(ctx, signed.Reveal(), have)
 	if err != nil {
 		transfer.stop()
 		return nil, err
 	}
-	answer, err := c.open(ctx, transfer, response)
+	answer, err := c.open(ctx, transfer, response, have)
 	if err != nil {
 		transfer.stop()
 		_ = response.Body.Close()
@@ -166,13 +170,13 @@ func (c *Client) Get(ctx context.Context, signed call.SignedURL) (*Response, err
 
 // follow makes the request and those it is redirected to. Each is a new one
 // that carries nothing over from the one before.
-func (c *Client) follow(ctx context.Context, raw string) (*http.Response, error) {
+func (c *Client) follow(ctx context.Context, raw string, have call.MediaPart) (*http.Response, error) {
 	target, err := c.parseURL(raw)
 	if err != nil {
 		return nil, err
 	}
 	for range maxRedirects + 1 {
-		response, err := c.request(ctx, target)
+		response, err := c.request(ctx, target, have)
 		if err != nil {
 			return nil, err
 		}
@@ -211,13 +215,17 @@ func (c *Client) redirected(from *url.URL, location string) (*url.URL, error) {
 
 // request makes one request. The transport is used directly because a client
 // would put the URL into every error, and headers into redirects.
-func (c *Client) request(ctx context.Context, target *url.URL) (*http.Response, error) {
+func (c *Client) request(ctx context.Context, target *url.URL, have call.MediaPart) (*http.Response, error) {
 	request := (&http.Request{
 		Method: http.MethodGet,
 		URL:    target,
 		Host:   target.Host,
 		Header: http.Header{"User-Agent": {"callsyncd"}, "Accept": {"*/*"}, "Accept-Encoding": {"identity"}},
 	}).WithContext(ctx)
+	if have.Bytes > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have.Bytes))
+		request.Header.Set("If-Range", have.ETag)
+	}
 	response, err := c.transport.RoundTrip(request)
 	if err != nil {
 		return nil, networkError(context.Cause(ctx), target.Host, err)

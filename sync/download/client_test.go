@@ -341,7 +341,7 @@ func TestGetEndsWithContext(t *testing.T) {
 		cancel(stop)
 		<-r.Context().Done()
 	})
-	_, err := clientFor(t, Options{}, server).Get(ctx, signed(server.URL))
+	_, err := clientFor(t, Options{}, server).Get(ctx, signed(server.URL), call.MediaPart{})
 	if hush(t, err); !errors.Is(err, stop) || errors.Is(err, call.ErrTransient) {
 		t.Errorf("Get = %v", err)
 	}

@@ -74,7 +74,13 @@ func portOf(t *testing.T, server *httptest.Server) string {
 // fetch gets a recording to its end.
 func fetch(t *testing.T, c *Client, u call.SignedURL) (string, *Response, error) {
 	t.Helper()
-	response, err := c.Get(t.Context(), u)
+	return fetchRest(t, c, u, call.MediaPart{})
+}
+
+// fetchRest gets what is missing of a recording.
+func fetchRest(t *testing.T, c *Client, u call.SignedURL, have call.MediaPart) (string, *Response, error) {
+	t.Helper()
+	response, err := c.Get(t.Context(), u, have)
 	if err != nil {
 		return "", nil, hush(t, err)
 	}
