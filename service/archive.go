@@ -26,6 +26,9 @@ type Options struct {
 	Version string
 	// Observe is told about progress; it must return quickly. nil is allowed.
 	Observe func(call.Progress)
+	// Clock is what time it is for everything but the schedules of Run; nil
+	// means the machine's.
+	Clock call.Clock
 }
 
 // Archive is an open data folder with everything that works on it. No loop
@@ -34,6 +37,7 @@ type Archive struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	version string
+	clock   call.Clock
 	started time.Time
 
 	store   *store.Store
@@ -48,7 +52,11 @@ type Archive struct {
 // Open opens the data folder, creating it on first use. When another process
 // holds it, the error is a *call.HoldError.
 func Open(ctx context.Context, o Options) (*Archive, error) {
-	a := &Archive{cfg: o.Config, log: o.Log, version: o.Version, started: time.Now().UTC(), hosts: &hostSet{}}
+	a := &Archive{cfg: o.Config, log: o.Log, version: o.Version, clock: o.Clock, hosts: &hostSet{}}
+	if a.clock == nil {
+		a.clock = call.RealClock{}
+	}
+	a.started = a.clock.Now().UTC()
 	if err := a.open(ctx, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -57,16 +65,16 @@ func Open(ctx context.Context, o Options) (*Archive, error) {
 
 func (a *Archive) open(ctx context.Context, o Options) (err error) {
 	dir := a.cfg.DataDir
-	if a.store, err = store.Open(dir, store.Options{Log: a.log}); err != nil {
+	if a.store, err = store.Open(dir, store.Options{Log: a.log, Now: a.clock.Now}); err != nil {
 		return err
 	}
 	if a.token, err = loadToken(dir); err != nil {
 		return err
 	}
-	if a.media, err = media.Open(dir, media.Options{MinFree: uint64(a.cfg.Recordings.MinFreeBytes)}); err != nil {
+	if a.media, err = media.Open(dir, media.Options{MinFree: uint64(a.cfg.Recordings.MinFreeBytes), Now: a.clock.Now}); err != nil {
 		return err
 	}
-	if a.index, err = index.Open(filepath.Join(dir, "index"), redactedStore{a.store}, index.Options{Languages: a.cfg.Search.Languages, Log: a.log}); err != nil {
+	if a.index, err = index.Open(filepath.Join(dir, "index"), redactedStore{a.store}, index.Options{Languages: a.cfg.Search.Languages, Log: a.log, Now: a.clock.Now}); err != nil {
 		return err
 	}
 	slots := make(chan struct{}, a.cfg.Recordings.Parallel)
@@ -82,12 +90,12 @@ func (a *Archive) open(ctx context.Context, o Options) (err error) {
 }
 
 func (a *Archive) openSource(ctx context.Context, c *config.Source, slots chan struct{}, observe func(call.Progress)) (*source, error) {
-	s, err := newSource(c, a.log, a.version)
+	s, err := newSource(c, a.log, a.version, a.clock)
 	if err != nil {
 		return nil, err
 	}
 	s.engine, err = callsync.New(ctx, s.engineSource(), callsync.Options{
-		Store: a.store, Media: a.media, Download: s.download, Slots: slots, Log: a.log, Observe: observe,
+		Store: a.store, Media: a.media, Download: s.download, Slots: slots, Log: a.log, Observe: observe, Clock: a.clock,
 	})
 	return s, err
 }

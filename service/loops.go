@@ -14,21 +14,38 @@ import (
 func (a *Archive) schedule(ctx context.Context) error {
 	var entries []Entry
 	for _, s := range a.sources {
-		c := s.engine.Checkpoint()
-		entries = append(entries,
-			a.entry(s, "head", s.config.Schedule.Head, true, s.engine.Head),
-			a.entry(s, "trailing", s.config.Schedule.Trailing, true, s.engine.Trailing),
-			a.entry(s, "sweep", s.config.Schedule.Sweep, sweepDue(&c, s.config.Schedule.Sweep), s.engine.Sweep),
-		)
+		for _, w := range s.walks(a.clock.Now()) {
+			entries = append(entries, a.entry(s, w))
+		}
 	}
 	return NewScheduler(a.store.ArchiveID(), a.log, entries...).Run(ctx)
 }
 
-func (a *Archive) entry(s *source, walk string, when schedule.Schedule, atStart bool, do func(context.Context) error) Entry {
-	log := a.log.With("source", string(s.config.Name), "walk", walk)
+// scheduled is one of the walks of a source.
+type scheduled struct {
+	name    string
+	when    schedule.Schedule
+	atStart bool
+	walk    func(context.Context) error
+}
+
+// walks are in the order a daemon begins them.
+func (s *source) walks(now time.Time) []scheduled {
+	c, when := s.engine.Checkpoint(), s.config.Schedule
+	return []scheduled{
+		{"head", when.Head, true, s.engine.Head},
+		{"trailing", when.Trailing, true, s.engine.Trailing},
+		{"sweep", when.Sweep, sweepDue(&c, when.Sweep, now), s.engine.Sweep},
+	}
+}
+
+func (s *source) entryName(w scheduled) string { return string(s.config.Name) + " " + w.name }
+
+func (a *Archive) entry(s *source, w scheduled) Entry {
+	log := a.log.With("source", string(s.config.Name), "walk", w.name)
 	return Entry{
-		Name: string(s.config.Name) + " " + walk, Schedule: when, AtStart: atStart,
-		Job: func(ctx context.Context) { report(ctx, log, do(ctx)) },
+		Name: s.entryName(w), Schedule: w.when, AtStart: w.atStart,
+		Job: func(ctx context.Context) { report(ctx, log, w.walk(ctx)) },
 	}
 }
 
@@ -46,7 +63,6 @@ func report(ctx context.Context, log *slog.Logger, err error) {
 
 // sweepDue reports whether the whole list must be read at start: it never was,
 // or the last time is longer ago than the schedule allows.
-func sweepDue(c *call.Checkpoint, when schedule.Schedule) bool {
-	now := time.Now()
+func sweepDue(c *call.Checkpoint, when schedule.Schedule, now time.Time) bool {
 	return c.CompletedAt.IsZero() || now.Sub(c.CompletedAt) > when.Interval(now)
 }

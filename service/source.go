@@ -36,7 +36,7 @@ type source struct {
 
 // newSource loads a source's vendor description and resolves its credentials,
 // without any request.
-func newSource(c *config.Source, log *slog.Logger, version string) (*source, error) {
+func newSource(c *config.Source, log *slog.Logger, version string, clock call.Clock) (*source, error) {
 	description, err := provider.Load(c.Provider)
 	if err != nil {
 		return nil, err
@@ -49,9 +49,10 @@ func newSource(c *config.Source, log *slog.Logger, version string) (*source, err
 	}
 	s := &source{config: c}
 	s.budget = callsync.NewBudget(c.Name, limits(c, description), maxBudgetWait)
+	s.budget.Use(clock)
 	s.provider, err = provider.New(description, provider.Options{
 		Source: c.Name, BaseURL: c.BaseURL, Credentials: credentials,
-		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log,
+		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log, Now: clock.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", c.Name, err)
@@ -158,7 +159,7 @@ func (r *rounds) state() (done int, busy bool) {
 func CheckSources(cfg *config.Config) error {
 	var errs []error
 	for i := range cfg.Sources {
-		s, err := newSource(&cfg.Sources[i], slog.New(slog.DiscardHandler), "")
+		s, err := newSource(&cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{})
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -189,7 +190,7 @@ func CheckOnline(ctx context.Context, cfg *config.Config, version string) []Sour
 
 func checkOnline(ctx context.Context, c *config.Source, version string) SourceCheck {
 	check := SourceCheck{Source: c.Name}
-	s, err := newSource(c, slog.New(slog.DiscardHandler), version)
+	s, err := newSource(c, slog.New(slog.DiscardHandler), version, call.RealClock{})
 	if err != nil {
 		check.Err = err
 		return check

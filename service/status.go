@@ -13,7 +13,7 @@ import (
 // without acknowledgement, and everything in the index.
 func (a *Archive) Status(ctx context.Context) (call.StatusReport, error) {
 	report := call.StatusReport{
-		Version: a.version, StartedAt: a.started, Now: time.Now().UTC(),
+		Version: a.version, StartedAt: a.started, Now: a.clock.Now().UTC(),
 		Problems: []string{}, Sources: []call.SourceStatus{}, Index: a.index.Status(),
 	}
 	for _, s := range a.sources {

@@ -17,7 +17,7 @@ import (
 // against the store. Its error means that it could not be carried out.
 func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
 	v := &verifier{a: a, files: make(map[string]call.Key), report: call.VerifyReport{
-		StartedAt: time.Now().UTC(), Problems: []call.VerifyFinding{}, Notes: []call.VerifyFinding{},
+		StartedAt: a.clock.Now().UTC(), Problems: []call.VerifyFinding{}, Notes: []call.VerifyFinding{},
 		Proves: []string{
 			"every call, version and recording in the archive is what was written, byte for byte",
 			"no recording file is missing, and none lies there that the archive does not know",
@@ -35,7 +35,7 @@ func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
 			return v.report, fmt.Errorf("verify: %w", err)
 		}
 	}
-	v.report.FinishedAt = time.Now().UTC()
+	v.report.FinishedAt = v.a.clock.Now().UTC()
 	v.report.OK = len(v.report.Problems) == 0
 	return v.report, nil
 }
@@ -146,7 +146,7 @@ func (v *verifier) reopen(ctx context.Context) error {
 			}
 		}
 		record.Call.Recording = nil
-		record.Parts.Recording = call.Part{State: call.Pending, Reason: again.reason, NextTry: time.Now().UTC(), Deadline: time.Now().Add(time.Hour).UTC()}
+		record.Parts.Recording = call.Part{State: call.Pending, Reason: again.reason, NextTry: v.a.clock.Now().UTC(), Deadline: v.a.clock.Now().Add(time.Hour).UTC()}
 		write := call.Write{Record: record, Kind: call.ChangePart, Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}
 		if err := v.a.store.Save(ctx, call.Batch{Source: again.key.Source, Writes: []call.Write{write}}); err != nil {
 			return err

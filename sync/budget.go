@@ -26,6 +26,7 @@ const reserveShare = 0.2
 type Budget struct {
 	source  call.SourceID
 	maxWait time.Duration
+	clock   call.Clock
 
 	mu       sync.Mutex
 	windows  []*rateWindow
@@ -53,12 +54,17 @@ type waiter struct {
 // NewBudget makes a budget from a source's limits. A request that would have
 // to wait longer than maxWait is refused with a *call.BudgetError instead.
 func NewBudget(source call.SourceID, limits []call.RateLimit, maxWait time.Duration) *Budget {
-	b := &Budget{source: source, maxWait: maxWait}
+	b := &Budget{source: source, maxWait: maxWait, clock: call.RealClock{}}
 	for _, l := range limits {
 		b.windows = append(b.windows, &rateWindow{RateLimit: l})
 	}
 	return b
 }
+
+// Use sets the clock; it must be called before anything else.
+func (b *Budget) Use(clock call.Clock) { b.clock = clock }
+
+func (b *Budget) now() time.Time { return b.clock.Now() }
 
 // Take waits until a request may be made and counts it. The purpose of ctx
 // decides who goes first.
@@ -76,7 +82,7 @@ func (b *Budget) Take(ctx context.Context) error {
 	})
 	defer b.leave(w)
 	for {
-		now := time.Now()
+		now := b.now()
 		if b.broken.After(now) {
 			until := b.broken
 			b.mu.Unlock()
@@ -95,10 +101,11 @@ func (b *Budget) Take(ctx context.Context) error {
 			return &call.BudgetError{Source: b.source, Until: free, Why: why}
 		}
 		b.mu.Unlock()
+		clock := b.clock
 		if !first {
-			wait = b.maxWait // somebody ahead will wake us
+			wait, clock = b.maxWait, call.RealClock{} // somebody ahead will wake us: no time is to be skipped
 		}
-		if err := sleepOr(ctx, wait, w.wake); err != nil {
+		if err := clock.Wait(ctx, wait, w.wake); err != nil {
 			return err
 		}
 		b.mu.Lock()
@@ -177,7 +184,7 @@ func (b *Budget) Outcome(failed bool) {
 		return
 	}
 	if b.failures++; b.failures >= breakAfter {
-		b.broken = time.Now().Add(min(breakMost, breakFirst<<min(10, b.failures-breakAfter)))
+		b.broken = b.now().Add(min(breakMost, breakFirst<<min(10, b.failures-breakAfter)))
 	}
 }
 
@@ -194,7 +201,7 @@ func (b *Budget) Status() []call.BudgetStatus {
 	defer b.mu.Unlock()
 	out := make([]call.BudgetStatus, 0, len(b.windows))
 	for _, w := range b.windows {
-		out = append(out, call.BudgetStatus{Requests: w.Requests, PerSeconds: w.Per.Seconds(), Used: w.used(time.Now())})
+		out = append(out, call.BudgetStatus{Requests: w.Requests, PerSeconds: w.Per.Seconds(), Used: w.used(b.now())})
 	}
 	return out
 }
@@ -246,12 +253,12 @@ func (b *Budget) State() json.RawMessage {
 		}
 		slice := max(1, int64(w.Per/time.Second)/slicesPerWindow)
 		counts := make(map[int64]int)
-		for _, t := range w.made[len(w.made)-w.used(time.Now()):] {
+		for _, t := range w.made[len(w.made)-w.used(b.now()):] {
 			counts[(t.Unix()/slice+1)*slice]++
 		}
 		state.Windows = append(state.Windows, windowState{int64(w.Per / time.Second), counts})
 	}
-	if len(state.Windows) == 0 && state.Paused.Before(time.Now()) {
+	if len(state.Windows) == 0 && state.Paused.Before(b.now()) {
 		return nil
 	}
 	out, err := json.Marshal(state)
@@ -273,7 +280,7 @@ func (b *Budget) Restore(saved json.RawMessage) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	now := b.now()
 	// A pause beyond the longest one a vendor can ask for comes from a clock
 	// that has since been put right.
 	if state.Paused.Before(now.Add(call.MaxRetryAfter)) {
@@ -303,17 +310,4 @@ func (w *rateWindow) restore(counts map[int64]int, now time.Time) {
 	if extra := len(w.made) - w.Requests; extra > 0 {
 		w.made = w.made[extra:]
 	}
-}
-
-// sleepOr waits for d, a wake-up, or the end of ctx.
-func sleepOr(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-	case <-wake:
-	}
-	return nil
 }

@@ -130,11 +130,11 @@ func (l *links) take(id call.ID) (call.RecordingLink, bool) {
 	return link, ok
 }
 
-// none notes that a call was seen without a link.
-func (l *links) none(id call.ID) {
+// none notes that a call was seen without a link at a moment.
+func (l *links) none(id call.ID, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.bare[id] = time.Now()
+	l.bare[id] = at
 }
 
 // noneSince reports whether a call was seen without a link at or after a moment.

@@ -95,6 +95,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Observe is told about progress; it must return quickly. nil is allowed.
 	Observe func(call.Progress)
+	// Clock is what time it is; nil means the machine's.
+	Clock call.Clock
 }
 
 // Engine syncs one source. Its methods are safe for concurrent use: the same
@@ -109,6 +111,7 @@ type Engine struct {
 	slots chan struct{}
 	log   *slog.Logger
 	tell  func(call.Progress)
+	clock call.Clock
 
 	claims *claims
 	links  *links
@@ -130,9 +133,12 @@ type Engine struct {
 // New makes the engine of one source and loads where it left off.
 func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
-		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots,
+		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
 		claims: newClaims(), links: newLinks(), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
+	}
+	if e.clock == nil {
+		e.clock = call.RealClock{}
 	}
 	if e.tell == nil {
 		e.tell = func(call.Progress) {}
@@ -162,6 +168,8 @@ func (e *Engine) Checkpoint() call.Checkpoint {
 	c.Learned = maps.Clone(c.Learned)
 	return c
 }
+
+func (e *Engine) now() time.Time { return e.clock.Now() }
 
 // Active reports whether a walk or round is running.
 func (e *Engine) Active() bool {
@@ -258,7 +266,7 @@ func (e *Engine) sawClock(vendor time.Time) {
 		return
 	}
 	e.mu.Lock()
-	e.skew = time.Since(vendor)
+	e.skew = e.now().Sub(vendor)
 	e.mu.Unlock()
 }
 
@@ -266,7 +274,7 @@ func (e *Engine) sawClock(vendor time.Time) {
 func (e *Engine) vendorNow() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return time.Now().Add(-e.skew)
+	return e.now().Add(-e.skew)
 }
 
 func (e *Engine) key(id call.ID) call.Key { return call.Key{Source: e.src.ID, ID: id} }
@@ -278,7 +286,7 @@ func (e *Engine) noteRefusal(ctx context.Context, err error) {
 	if refused == known || (err != nil && !refused) {
 		return
 	}
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	saveErr := e.save(context.WithoutCancel(ctx), nil, func(c *call.Checkpoint) {
 		if c.Refused = nil; refused {
 			c.Refused = &now

@@ -26,7 +26,7 @@ func (e *Engine) lookups(ctx context.Context) error {
 		return err
 	}
 	defer e.naming.leave()
-	if !e.lookupsAt.IsZero() && time.Since(e.lookupsAt) < lookupRetry {
+	if !e.lookupsAt.IsZero() && e.now().Sub(e.lookupsAt) < lookupRetry {
 		return nil
 	}
 	ctx = call.WithPurpose(ctx, call.PurposeLookup)
@@ -43,7 +43,7 @@ func (e *Engine) lookups(ctx context.Context) error {
 			return err
 		}
 	}
-	e.lookupsAt = time.Now()
+	e.lookupsAt = e.now()
 	return nil
 }
 
@@ -57,7 +57,7 @@ func (e *Engine) lookupLoop(ctx context.Context) error {
 			}
 			e.log.Warn("names", "err", err)
 		}
-		if err := sleepOr(ctx, lookupRetry+time.Minute, nil); err != nil {
+		if err := e.clock.Wait(ctx, lookupRetry+time.Minute, nil); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (e *Engine) lookup(ctx context.Context, name string) (changed bool, err err
 	if table.Error != "" {
 		life = lookupRetry
 	}
-	if !table.FetchedAt.IsZero() && time.Since(table.FetchedAt) < life {
+	if !table.FetchedAt.IsZero() && e.now().Sub(table.FetchedAt) < life {
 		return false, nil
 	}
 	fresh, err := e.src.Provider.FetchLookup(ctx, name)
@@ -83,10 +83,10 @@ func (e *Engine) lookup(ctx context.Context, name string) (changed bool, err err
 		return false, context.Cause(ctx)
 	case err != nil:
 		e.log.Warn("names not refreshed", "lookup", name, "err", err)
-		table.Name, table.Error, table.FetchedAt = name, err.Error(), time.Now().UTC()
+		table.Name, table.Error, table.FetchedAt = name, err.Error(), e.now().UTC()
 		return false, e.store.SaveLookup(ctx, e.src.ID, table)
 	}
-	fresh.FetchedAt = time.Now().UTC()
+	fresh.FetchedAt = e.now().UTC()
 	e.src.Provider.SetLookup(fresh)
 	same := maps.EqualFunc(table.Rows, fresh.Rows, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 	return !same, e.store.SaveLookup(ctx, e.src.ID, fresh)

@@ -204,7 +204,7 @@ func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 		g.Go(func() {
 			for ctx.Err() == nil {
 				_ = walk(ctx)
-				_ = sleepOr(ctx, d, nil)
+				_ = call.RealClock{}.Wait(ctx, d, nil)
 			}
 		})
 	}

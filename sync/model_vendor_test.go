@@ -104,7 +104,7 @@ func (v *modelVendor) request(ctx context.Context) error {
 // travel is the time an answer is under way.
 func (v *modelVendor) travel(ctx context.Context) error {
 	if v.plan.Latency > 0 {
-		return sleepOr(ctx, v.plan.Latency, nil)
+		return call.RealClock{}.Wait(ctx, v.plan.Latency, nil)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"time"
 
 	"callsyncd/call"
 )
@@ -60,9 +59,9 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 		!maps.Equal(had.Fingerprints, prints)
 	if record.Parts.Recording.State == call.Pending {
 		if link, ok := e.src.Provider.Link(docs); ok {
-			e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(time.Now()))
+			e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(e.now()))
 		} else {
-			e.links.none(key.ID)
+			e.links.none(key.ID, e.now())
 		}
 	}
 	return o, nil
@@ -144,7 +143,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 	r = call.Record{Call: mapped.Call, Fingerprints: prints, TranscriptFrom: mapped.TranscriptFrom}
 	c := &r.Call
 	c.Key, c.Source, c.ID, c.Provider = key, key.Source, key.ID, e.info.Name
-	now := time.Now().UTC()
+	now := e.now().UTC()
 	c.FirstSeenAt = now
 	if had != nil {
 		old := &had.Call

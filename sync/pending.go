@@ -20,7 +20,7 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 	e.pendingPass.Lock()
 	defer e.pendingPass.Unlock()
 	ctx = call.WithPurpose(ctx, call.PurposePending)
-	before := time.Now()
+	before := e.now()
 	if all {
 		before = before.AddDate(100, 0, 0)
 	}
@@ -70,7 +70,7 @@ func (e *Engine) askAgain(ctx context.Context, key call.Key, all bool, since tim
 	for name, doc := range known {
 		docs[name] = doc
 	}
-	now := time.Now()
+	now := e.now()
 	var parts []call.PartName
 	reread := false
 	for _, name := range asked {

@@ -107,7 +107,7 @@ func (e *Engine) offerLink(it call.Item, page call.Page) {
 	if link, ok := e.src.Provider.Link(docs); ok {
 		e.links.put(it.ID, link, false)
 	} else {
-		e.links.none(it.ID)
+		e.links.none(it.ID, e.now())
 	}
 }
 

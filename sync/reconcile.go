@@ -51,7 +51,7 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 	if n := unheld.count; n > 0 && doubt == nil {
 		doubt = suspect("%d calls were listed and are not held", n)
 	}
-	return r.close(unheld, doubt), doubt
+	return r.close(e.now(), unheld, doubt), doubt
 }
 
 // restate makes the statement a round owes.
@@ -67,7 +67,7 @@ func (e *Engine) restate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.commit(ctx, nil, r.close(unheld, owed.doubt), nil)
+	return e.commit(ctx, nil, r.close(e.now(), unheld, owed.doubt), nil)
 }
 
 // missing are the calls that were listed and are not held.
@@ -184,7 +184,7 @@ func (e *Engine) note(ctx context.Context, key call.Key, gone bool) error {
 		if !gone && record.MissedSweeps < deletedAfter {
 			return call.Event{Kind: call.EventMissing}, ""
 		}
-		now := time.Now().UTC()
+		now := e.now().UTC()
 		record.Call.DeletedUpstreamAt = &now
 		return call.Event{Kind: call.EventDeleted}, call.ChangeUpdated
 	})
@@ -218,9 +218,9 @@ func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) 
 }
 
 // close completes the statement.
-func (r *reconciliation) close(unheld missing, doubt error) *call.Statement {
+func (r *reconciliation) close(now time.Time, unheld missing, doubt error) *call.Statement {
 	st := &r.statement
-	st.FinishedAt = time.Now().UTC()
+	st.FinishedAt = now.UTC()
 	if st.MissingCount = unheld.count; st.MissingCount > 0 {
 		ids := slices.Sorted(maps.Keys(unheld.ids))
 		st.Missing = ids[:min(len(ids), call.StatementRows)]

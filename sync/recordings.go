@@ -42,7 +42,7 @@ type downloads struct {
 }
 
 func (e *Engine) newDownloads(all bool) *downloads {
-	return &downloads{e: e, all: all, since: time.Now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
+	return &downloads{e: e, all: all, since: e.now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
 }
 
 // run downloads until ctx ends or, once finish is closed, nothing due is left.
@@ -78,7 +78,7 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 
 // next picks the most urgent recording nobody of us works on.
 func (d *downloads) next(ctx context.Context) (*call.Due, error) {
-	before := time.Now()
+	before := d.e.now()
 	if d.all {
 		before = before.AddDate(100, 0, 0)
 	}
@@ -89,7 +89,7 @@ func (d *downloads) next(ctx context.Context) (*call.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := d.e.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, it := range due {
@@ -155,7 +155,7 @@ func (e *Engine) untilDue(ctx context.Context) time.Duration {
 	if err != nil || !ok {
 		return time.Minute
 	}
-	return min(time.Minute, max(time.Second, time.Until(at)))
+	return min(time.Minute, max(time.Second, at.Sub(e.now())))
 }
 
 // one tries to archive one recording and stores the outcome.
@@ -225,7 +225,7 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 func (e *Engine) settled(ctx context.Context, err error) error {
 	if err != nil {
 		e.log.Error("recording state not saved", "err", err)
-		_ = sleepOr(ctx, saveRetry, nil)
+		_ = e.clock.Wait(ctx, saveRetry, nil)
 	}
 	return err
 }
@@ -393,7 +393,7 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 		return nil // looking again showed that there is nothing to wait for
 	}
 	part.Attempts++
-	w := &weather{now: time.Now().UTC(), firstSeen: record.Call.FirstSeenAt, end: record.Call.End(), horizon: e.src.Horizon}
+	w := &weather{now: e.now().UTC(), firstSeen: record.Call.FirstSeenAt, end: record.Call.End(), horizon: e.src.Horizon}
 	over := w.base().Add(w.horizon)
 	kind := call.ChangeKind("")
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {

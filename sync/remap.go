@@ -3,7 +3,6 @@ package callsync
 import (
 	"context"
 	"slices"
-	"time"
 
 	"callsyncd/call"
 )
@@ -38,7 +37,7 @@ func (e *Engine) revisitOne(record *call.Record, docs call.Documents) *call.Writ
 		return nil
 	}
 	next := *record
-	next.Parts.Record = call.Part{State: call.Pending, Reason: "incomplete", NextTry: time.Now().UTC(), Deadline: time.Now().Add(e.src.Horizon).UTC()}
+	next.Parts.Record = call.Part{State: call.Pending, Reason: "incomplete", NextTry: e.now().UTC(), Deadline: e.now().Add(e.src.Horizon).UTC()}
 	next.Mirror()
 	return &call.Write{Record: next, Kind: call.ChangePart}
 }

@@ -56,7 +56,7 @@ func (e *Engine) trailing(ctx context.Context) error {
 	if err := e.lookups(ctx); err != nil {
 		return err
 	}
-	cutoff := time.Now().Add(-e.src.Horizon)
+	cutoff := e.now().Add(-e.src.Horizon)
 	if mark := e.Checkpoint().Watermark.Add(-headLookback); mark.Before(cutoff) {
 		cutoff = mark
 	}
@@ -123,7 +123,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		}
 	}
 	walk := w.walk
-	walk.FinishedAt, walk.Clean = time.Now().UTC(), err == nil
+	walk.FinishedAt, walk.Clean = e.now().UTC(), err == nil
 	if err != nil {
 		walk.Error = err.Error()
 		e.log.Warn("walk not clean", "phase", w.phase, "err", err)
@@ -201,7 +201,7 @@ func earlier(a, b time.Time) time.Time {
 // everything that can settle now has settled.
 func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 	defer e.enter()()
-	start := time.Now()
+	start := e.now()
 	before := e.Checkpoint()
 	held, heldErr := e.store.Counts(context.WithoutCancel(ctx), e.src.ID)
 	report := call.SourceReport{Source: e.src.ID}
@@ -212,7 +212,7 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 	report.Requests = after.Requests - before.Requests + requests - e.counted[0]
 	report.LookupRequests = after.LookupRequests - before.LookupRequests + lookups - e.counted[1]
 	e.mu.Unlock()
-	report.Seconds = time.Since(start).Seconds()
+	report.Seconds = e.now().Sub(start).Seconds()
 	counts, countErr := e.store.Counts(context.WithoutCancel(ctx), e.src.ID)
 	if err = errors.Join(err, heldErr, countErr); err != nil {
 		report.Err, report.Error = err, err.Error()
@@ -284,6 +284,22 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 	return nil
 }
 
+// Once does one turn of what a daemon does: the walks, one after the other,
+// every part that is due by now, and the recordings that are due. It returns how
+// each walk ended, and apart what stopped the rest.
+func (e *Engine) Once(ctx context.Context, walks ...func(context.Context) error) (walked []error, rest error) {
+	defer e.enter()()
+	finish := make(chan struct{})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.newDownloads(false).run(ctx, finish) })
+	for _, walk := range walks {
+		walked = append(walked, walk(ctx))
+	}
+	pendingErr := e.pending(ctx, false, time.Time{})
+	close(finish)
+	return walked, errors.Join(pendingErr, g.Wait())
+}
+
 // Run asks for pending parts when they are due and fetches recordings by
 // deadline, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
@@ -305,10 +321,10 @@ func (e *Engine) pendingLoop(ctx context.Context) error {
 			e.log.Warn("pending parts", "err", err)
 			wait = time.Minute
 			if budget, ok := errors.AsType[*call.BudgetError](err); ok {
-				wait = min(time.Hour, max(time.Second, time.Until(budget.Until)))
+				wait = min(time.Hour, max(time.Second, budget.Until.Sub(e.now())))
 			}
 		}
-		if err := sleepOr(ctx, wait, nudge); err != nil {
+		if err := e.clock.Wait(ctx, wait, nudge); err != nil {
 			return err
 		}
 	}

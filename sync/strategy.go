@@ -175,7 +175,7 @@ func keepBackfill(c *call.Checkpoint, w *walker) {
 // probeWindow asks for calls of the far future: a vendor that answers with
 // rows ignores the filter.
 func (e *Engine) probeWindow(ctx context.Context) (string, error) {
-	from := time.Now().AddDate(probeYearsAhead, 0, 0)
+	from := e.now().AddDate(probeYearsAhead, 0, 0)
 	page, err := e.src.Provider.List(ctx, call.ListRequest{Position: e.firstPosition(), Size: 1, Window: &call.Window{From: from}})
 	if err != nil {
 		return "", fmt.Errorf("probe the time filter: %w", err)

@@ -55,7 +55,7 @@ func (t *meteredTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 			return nil, err
 		}
 		resp.Body = &limitedBody{resp.Body, cancel}
-		now := time.Now()
+		now := t.budget.now()
 		if resp.StatusCode != http.StatusTooManyRequests {
 			if until, ok := rateLimitReset(resp.Header, now); ok {
 				t.budget.Pause(until, "the vendor's X-RateLimit")

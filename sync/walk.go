@@ -52,7 +52,7 @@ type walker struct {
 func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
 	return &walker{
 		e: e, purpose: purpose, phase: phase, cutoff: cutoff, size: e.info.PageSize,
-		saved: time.Now(), walk: call.Walk{StartedAt: time.Now().UTC()}, position: e.firstPosition(),
+		saved: e.now(), walk: call.Walk{StartedAt: e.now().UTC()}, position: e.firstPosition(),
 		seen: make(map[call.ID]struct{}), cursors: make(map[string]bool),
 	}
 }
@@ -290,10 +290,10 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 	w.walk.New += work.fresh
 	w.walk.Edits += work.edited
 	w.skipped += work.skipped
-	if len(work.writes) == 0 && w.keep == nil && time.Since(w.saved) < saveEvery {
+	if len(work.writes) == 0 && w.keep == nil && w.e.now().Sub(w.saved) < saveEvery {
 		return nil
 	}
-	w.saved = time.Now()
+	w.saved = w.e.now()
 	return w.e.save(ctx, work.writes, func(c *call.Checkpoint) {
 		if w.keep != nil {
 			w.keep(c, w)

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/disk"
 
@@ -47,6 +48,8 @@ type Options struct {
 	// kept when its transfer breaks off; 0 means 64 MiB. Smaller ones are always
 	// fetched anew.
 	Resume int64
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // Archive is the folder of recordings. It is safe for concurrent use; only one
@@ -74,6 +77,9 @@ func Open(dataDir string, o Options) (*Archive, error) {
 	}
 	if o.Resume <= 0 {
 		o.Resume = defaultResume
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	root, err := os.OpenRoot(dataDir)
 	if err != nil {

@@ -91,7 +91,7 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if gone, err = a.publish(ctx, temp, file, hex.EncodeToString(got.sum)); err != nil {
 		return call.Recording{}, err
 	}
-	sum, stored := hex.EncodeToString(got.sum), time.Now().UTC().Truncate(time.Millisecond)
+	sum, stored := hex.EncodeToString(got.sum), a.options.Now().UTC().Truncate(time.Millisecond)
 	return call.Recording{
 		State: call.Stored, File: &file, SHA256: &sum, SizeBytes: &got.size,
 		ContentType: &content.contentType, DurationSeconds: length, StoredAt: &stored,

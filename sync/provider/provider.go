@@ -26,6 +26,8 @@ type Options struct {
 	Transport http.RoundTripper
 	UserAgent string
 	Log       *slog.Logger // nil logs nothing
+	// Now is our clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // Provider reads one account at one vendor. It is safe for concurrent use.
@@ -35,6 +37,7 @@ type Provider struct {
 	base    *url.URL
 	client  *http.Client
 	log     *slog.Logger
+	now     func() time.Time
 	secrets []string // our credentials, longest first
 
 	lookups atomic.Pointer[map[string]any] // decoded tables, replaced as a whole
@@ -70,6 +73,9 @@ func New(d *Description, o Options) (*Provider, error) {
 	}
 	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
 	p.lookups.Store(&map[string]any{})
+	if p.now = o.Now; p.now == nil {
+		p.now = time.Now
+	}
 	next := o.Transport
 	if next == nil {
 		next = http.DefaultTransport.(*http.Transport).Clone()

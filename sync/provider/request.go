@@ -177,7 +177,7 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 	}
 	defer response.Body.Close()
 	body, err := readBody(response)
-	fetchedAt := answeredAt(response)
+	fetchedAt := p.answeredAt(response)
 	if response.StatusCode/100 != 2 {
 		return p.refusal(response, body, fetchedAt, meaningful)
 	}
@@ -192,11 +192,11 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 }
 
 // answeredAt is the vendor's clock, else ours.
-func answeredAt(response *http.Response) time.Time {
+func (p *Provider) answeredAt(response *http.Response) time.Time {
 	if at, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		return at.UTC()
 	}
-	return time.Now().UTC()
+	return p.now().UTC()
 }
 
 // networkError keeps what went wrong on the way, without the URL it happened to.
@@ -259,7 +259,7 @@ var errNotAccepted = errors.New("request not accepted")
 
 // waitFor obeys Retry-After: a short one is waited for, a long one spends the budget.
 func (p *Provider) waitFor(failure *Error, response *http.Response) {
-	now := time.Now().UTC()
+	now := p.now().UTC()
 	wait, ok := call.RetryAfter(response.Header.Get("Retry-After"), now)
 	if !ok {
 		return
