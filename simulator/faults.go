@@ -5,16 +5,20 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Faults are the ways to misbehave. Numbers between 0 and 1 are shares of the
-// requests or calls concerned; which ones is decided by the seed and the order
-// of the requests, so a sequential client meets the same faults every time.
+// requests or calls concerned. The seed decides which ones, by what is asked for
+// and how often it was asked for before, so that a client meets the same faults
+// every time, whatever it asks for at the same time.
 type Faults struct {
 	// Vendors limits everything below to these vendors; empty means all.
 	Vendors []string
 
+	// Outage closes every connection without an answer, at the media host too.
+	Outage bool
 	// ErrorRate answers 500.
 	ErrorRate float64
 	// ConnectionReset closes the connection without an answer.
@@ -29,7 +33,8 @@ type Faults struct {
 	HTMLInsteadOfJSON float64
 	// TooManyRequests answers 429 with the Retry-After header of RetryAfter:
 	// "seconds" (also when empty), "date", "none", or any other value, which is
-	// sent as it is. The first two name RetryDelay (0 means one second).
+	// sent as it is. The first two name RetryDelay (0 means one second). Several,
+	// separated by |, take turns.
 	TooManyRequests float64
 	RetryAfter      string
 	RetryDelay      time.Duration
@@ -46,6 +51,15 @@ type Faults struct {
 	EmptyList float64
 	// IgnoreFilters answers lists as if no filter had been given.
 	IgnoreFilters bool
+	// HiddenRows is the share of the calls that lists leave out and do not count.
+	HiddenRows float64
+	// SmallPages is the share of a page's rows that are not sent: the pages of
+	// the whole list are that much smaller than asked for.
+	SmallPages float64
+	// FieldsVanish is the share of the fields of calls that are missing
+	// everywhere, TypesChange of those whose value becomes another type.
+	FieldsVanish float64
+	TypesChange  float64
 	// LoopingPages shows the first two pages over and over, always promising more.
 	LoopingPages bool
 	// WrongTotal is added to every total.
@@ -83,6 +97,10 @@ type Faults struct {
 	MediaHTML float64
 	// MediaWrongType sends the recording as text/plain.
 	MediaWrongType float64
+	// MediaForbidden answers 403 without a reason.
+	MediaForbidden float64
+	// MediaSlow sends the second half of a recording SlowBodyDelay later.
+	MediaSlow float64
 	// MediaExpiresEarly is the share of recording URLs that are refused as
 	// expired from the beginning.
 	MediaExpiresEarly float64
@@ -98,13 +116,14 @@ func (s *Simulator) faultsOf(vendor string) Faults {
 	return s.faults
 }
 
-// strike decides whether the next occasion for the named fault is hit.
-func (w *world) strike(name string, share float64) bool {
+// strike decides whether the next occasion for the named fault is hit; what says
+// what was asked for.
+func (w *world) strike(name, what string, share float64) bool {
 	if share <= 0 {
 		return false
 	}
-	turn := w.counts.turn(name)
-	if chance(w.seed, "fault "+name, turn) >= share {
+	occasion := name + " " + what
+	if chance(w.seed, "fault "+occasion, w.counts.turn(occasion)) >= share {
 		return false
 	}
 	w.counts.fault(name)
@@ -112,16 +131,19 @@ func (w *world) strike(name string, share float64) bool {
 }
 
 // disrupt answers in place of the vendor when a fault strikes.
-func (w *world) disrupt(rw http.ResponseWriter, r *http.Request, f Faults) bool {
+func (w *world) disrupt(rw http.ResponseWriter, r *http.Request, what string, f Faults) bool {
 	switch {
-	case w.strike("ConnectionReset", f.ConnectionReset):
+	case f.Outage:
+		w.counts.fault("Outage")
 		reset(rw)
-	case w.strike("ErrorRate", f.ErrorRate):
+	case w.strike("ConnectionReset", what, f.ConnectionReset):
+		reset(rw)
+	case w.strike("ErrorRate", what, f.ErrorRate):
 		w.write(rw, http.StatusInternalServerError, w.spec.failure(http.StatusInternalServerError, "server_error", echo("Internal server error", r, f)))
-	case w.strike("TooManyRequests", f.TooManyRequests):
+	case w.strike("TooManyRequests", what, f.TooManyRequests):
 		w.retryAfter(rw.Header(), f)
 		w.write(rw, http.StatusTooManyRequests, w.spec.failure(http.StatusTooManyRequests, "rate_limited", "Too many requests"))
-	case w.strike("HTMLInsteadOfJSON", f.HTMLInsteadOfJSON):
+	case w.strike("HTMLInsteadOfJSON", what, f.HTMLInsteadOfJSON):
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		rw.Write([]byte("<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Please sign in.</form></body></html>"))
 	default:
@@ -136,14 +158,15 @@ func (w *world) retryAfter(h http.Header, f Faults) {
 	if delay == 0 {
 		delay = time.Second
 	}
-	switch f.RetryAfter {
+	forms := strings.Split(f.RetryAfter, "|")
+	switch form := forms[w.counts.turn("Retry-After")%uint64(len(forms))]; form {
 	case "", "seconds":
 		h.Set("Retry-After", strconv.Itoa(int((delay+time.Second-1)/time.Second)))
 	case "date":
 		h.Set("Retry-After", w.sim.now().Add(delay).Format(http.TimeFormat))
 	case "none":
 	default:
-		h.Set("Retry-After", f.RetryAfter)
+		h.Set("Retry-After", form)
 	}
 }
 

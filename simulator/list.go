@@ -28,15 +28,22 @@ func (q *request) list(order string, win window, f filter) listing {
 		q.shift(order, win)
 	}
 	rows := q.sorted(order, q.now)
+	rows = q.hide(rows)
 	if !q.faults.IgnoreFilters {
 		rows = q.filtered(rows, f)
+	} else if f.created != nil || f.match != nil {
+		q.counts.fault("IgnoreFilters")
 	}
-	if q.strike("EmptyList", q.faults.EmptyList) {
+	if q.strike("EmptyList", q.what, q.faults.EmptyList) {
 		rows = nil
 	}
 	total := len(rows) + q.faults.WrongTotal
 	skip := win.skip
+	if q.faults.WrongTotal != 0 {
+		q.counts.fault("WrongTotal")
+	}
 	if q.faults.LoopingPages {
+		q.counts.fault("LoopingPages")
 		skip %= 2 * win.size
 		total = win.skip + 2*win.size
 	}
@@ -45,6 +52,21 @@ func (q *request) list(order string, win window, f filter) listing {
 		l.views = append(l.views, q.at(e, q.now))
 	}
 	return l
+}
+
+// hide leaves out the calls HiddenRows hits.
+func (q *request) hide(rows []*entry) []*entry {
+	if q.faults.HiddenRows <= 0 {
+		return rows
+	}
+	q.counts.fault("HiddenRows")
+	var kept []*entry
+	for _, e := range rows {
+		if chance(q.seed, "hidden", uint64(e.number)) >= q.faults.HiddenRows {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // filtered returns the rows that pass.
@@ -66,10 +88,10 @@ func (q *request) filtered(rows []*entry, f filter) []*entry {
 
 // shift lets calls come and go between two pages.
 func (q *request) shift(order string, win window) {
-	if q.strike("ShiftWhilePaging", q.faults.ShiftWhilePaging) {
+	if q.strike("ShiftWhilePaging", q.what, q.faults.ShiftWhilePaging) {
 		q.add(q.now)
 	}
-	if q.strike("VanishWhilePaging", q.faults.VanishWhilePaging) {
+	if q.strike("VanishWhilePaging", q.what, q.faults.VanishWhilePaging) {
 		if seen := cut(q.sorted(order, q.now), window{size: win.skip}); len(seen) > 0 {
 			r := rand.New(rand.NewPCG(q.seed, q.counts.turn("vanished row")))
 			seen[r.IntN(len(seen))].deleted, q.orders = true, nil

@@ -121,6 +121,10 @@ func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string)
 	f := w.sim.faultsOf(w.spec.name)
 	rw.Header().Set("Date", w.sim.now().Add(f.ClockSkew).Format(http.TimeFormat))
 	switch {
+	case f.Outage:
+		w.counts.fault("Outage")
+		reset(rw)
+		return
 	case w.leaks(r):
 		w.counts.edit(func(s *Stats) { s.MediaCredentials++ })
 		storage(rw, http.StatusBadRequest, storageError{Code: "InvalidArgument", Message: "Only one auth mechanism allowed"})
@@ -145,7 +149,7 @@ func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string)
 	switch now := w.sim.now(); {
 	case !genuine:
 		storage(rw, http.StatusForbidden, storageError{Code: "SignatureDoesNotMatch", Message: "The request signature we calculated does not match"})
-	case !now.Before(g.expires) || w.early(g, f):
+	case !now.Before(g.expires) || w.early(id, g, f):
 		w.counts.edit(func(s *Stats) { s.MediaExpired++ })
 		storage(rw, http.StatusForbidden, storageError{Code: "AccessDenied", Message: "Request has expired",
 			Expires: stamp(g.expires), ServerTime: stamp(now)})
@@ -219,9 +223,9 @@ func (w *world) opened(id, token string) (grant, bool) {
 
 // early decides whether MediaExpiresEarly spoils a link: by the link where it
 // is signed, else by the request.
-func (w *world) early(g grant, f Faults) bool {
+func (w *world) early(id string, g grant, f Faults) bool {
 	if g.nonce == "" {
-		return w.strike("MediaExpiresEarly", f.MediaExpiresEarly)
+		return w.strike("MediaExpiresEarly", id, f.MediaExpiresEarly)
 	}
 	nonce, _ := strconv.ParseUint(g.nonce, 16, 64)
 	if chance(w.seed, "early", nonce) >= f.MediaExpiresEarly {
@@ -233,11 +237,15 @@ func (w *world) early(g grant, f Faults) bool {
 
 // play sends a recording, or a fault in its place.
 func (w *world) play(rw http.ResponseWriter, r *http.Request, v view, f Faults) {
-	if w.strike("MediaErrorRate", f.MediaErrorRate) {
+	if w.strike("MediaForbidden", v.id, f.MediaForbidden) {
+		storage(rw, http.StatusForbidden, storageError{Code: "AccessDenied", Message: "Access Denied"})
+		return
+	}
+	if w.strike("MediaErrorRate", v.id, f.MediaErrorRate) {
 		storage(rw, http.StatusServiceUnavailable, storageError{Code: "SlowDown", Message: "Please reduce your request rate"})
 		return
 	}
-	if w.strike("MediaHTML", f.MediaHTML) {
+	if w.strike("MediaHTML", v.id, f.MediaHTML) {
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		rw.Write([]byte("<!DOCTYPE html><html><head><title>Error</title></head><body><h1>We'll be right back</h1></body></html>"))
 		return
@@ -250,10 +258,10 @@ func (w *world) play(rw http.ResponseWriter, r *http.Request, v view, f Faults) 
 	if f.MediaDisposition != "" {
 		h.Set("Content-Disposition", f.MediaDisposition)
 	}
-	if w.strike("MediaWrongType", f.MediaWrongType) {
+	if w.strike("MediaWrongType", v.id, f.MediaWrongType) {
 		h.Set("Content-Type", "text/plain")
 	}
-	if w.spoil(rw, audio.bytes, f) {
+	if w.spoil(rw, r, v.id, audio.bytes, f) {
 		return
 	}
 	if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
@@ -263,22 +271,24 @@ func (w *world) play(rw http.ResponseWriter, r *http.Request, v view, f Faults) 
 }
 
 // spoil sends something else than the bytes of a recording when a fault strikes.
-func (w *world) spoil(rw http.ResponseWriter, audio []byte, f Faults) bool {
+func (w *world) spoil(rw http.ResponseWriter, r *http.Request, id string, audio []byte, f Faults) bool {
 	switch {
-	case w.strike("MediaTruncated", f.MediaTruncated):
+	case w.strike("MediaSlow", id, f.MediaSlow):
+		w.drip(rw, r, audio, f)
+	case w.strike("MediaTruncated", id, f.MediaTruncated):
 		rw.Header().Set("Content-Length", strconv.Itoa(len(audio)))
 		rw.Write(audio[:len(audio)/2])
 		if flusher, ok := rw.(http.Flusher); ok {
 			flusher.Flush()
 		}
 		panic(http.ErrAbortHandler)
-	case w.strike("MediaShort", f.MediaShort):
+	case w.strike("MediaShort", id, f.MediaShort):
 		rw.Header().Del("ETag")
 		rw.Write(audio[:len(audio)/2])
-	case w.strike("MediaEmpty", f.MediaEmpty):
+	case w.strike("MediaEmpty", id, f.MediaEmpty):
 		rw.Header().Del("ETag")
 		rw.WriteHeader(http.StatusOK)
-	case w.strike("MediaGzip", f.MediaGzip):
+	case w.strike("MediaGzip", id, f.MediaGzip):
 		rw.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(rw)
 		z.Write(audio)

@@ -169,11 +169,15 @@ func (q *request) size(name string, fallback, maximum int, clamp bool) (int, *re
 	return min(n, maximum), nil
 }
 
-// callSize is size for the list of calls, with PageCap.
+// callSize is size for the list of calls, with PageCap and SmallPages.
 func (q *request) callSize(name string) (int, *refusal) {
 	n, refused := q.size(name, q.spec.size, q.spec.maximum, q.spec.clamp)
 	if limit := q.sim.options.PageCap[q.spec.name]; limit > 0 {
 		n = min(n, limit)
+	}
+	if q.faults.SmallPages > 0 && refused == nil {
+		q.counts.fault("SmallPages")
+		n = max(1, int(float64(n)*(1-q.faults.SmallPages)))
 	}
 	return n, refused
 }

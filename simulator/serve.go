@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type request struct {
 	*world
 	faults Faults
 	id     string         // what stands for {id} in the path
+	what   string         // is asked for, the same for the same request
 	params map[string]any // strings of a query, or the values of a JSON body
 	body   bool           // whether the parameters came in a JSON body
 	now    time.Time
@@ -32,17 +34,22 @@ type request struct {
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	f := w.sim.faultsOf(w.spec.name)
 	route, id, allowed := w.route(r)
+	what := identify(r)
 	w.counts.request(kindOf(route))
 	if !pause(r.Context(), w.sim.options.Latency) {
 		return
 	}
 	rw.Header().Set("Date", w.sim.now().Add(f.ClockSkew).Format(http.TimeFormat))
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
-	if !w.spec.authorized(w, r) || slices.Contains(f.CredentialsRefused, w.spec.name) {
+	refused := slices.Contains(f.CredentialsRefused, w.spec.name)
+	if refused && !f.Outage {
+		w.counts.fault("CredentialsRefused")
+	}
+	if !f.Outage && (refused || !w.spec.authorized(w, r)) {
 		w.refuse(rw, "unauthorized", refusal{http.StatusUnauthorized, "unauthorized", echo(w.spec.refused, r, f)})
 		return
 	}
-	if w.disrupt(rw, r, f) || (w.sim.options.Budgets && w.spend(rw, r)) {
+	if w.disrupt(rw, r, what, f) || (w.sim.options.Budgets && w.spend(rw, r)) {
 		return
 	}
 	switch {
@@ -54,12 +61,27 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.refuse(rw, "path", refusal{http.StatusNotFound, "not_found", "Not found"})
 		return
 	}
-	params, refused := w.parse(r, route)
-	if refused != nil {
-		w.refuse(rw, "parameter", *refused)
+	params, invalid := w.parse(r, route)
+	if invalid != nil {
+		w.refuse(rw, "parameter", *invalid)
 		return
 	}
-	w.answer(rw, r, &request{world: w, faults: f, id: id, params: params, body: r.Method == http.MethodPost, now: w.sim.now()}, route)
+	w.answer(rw, r, &request{world: w, faults: f, id: id, what: what, params: params, body: r.Method == http.MethodPost, now: w.sim.now()}, route)
+}
+
+// identify says what a request asks for. The body of a POST is read, and put
+// back for whoever reads it next.
+func identify(r *http.Request) string {
+	what := r.Method + " " + r.URL.EscapedPath() + "?" + r.URL.RawQuery
+	if r.Method != http.MethodPost {
+		return what
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		return what
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return what + " " + string(body)
 }
 
 // answer runs a route and sends what it says.
@@ -76,11 +98,17 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request, q *request, rout
 		w.refuse(rw, why, *refused)
 		return
 	}
+	if f := q.faults; f.FieldsVanish+f.TypesChange > 0 {
+		body = w.drift(body, route.kind, f)
+	}
+	if q.faults.ClockSkew != 0 {
+		w.counts.fault("ClockSkew")
+	}
 	data := encode(body)
 	switch {
-	case w.strike("TruncatedJSON", q.faults.TruncatedJSON):
+	case w.strike("TruncatedJSON", q.what, q.faults.TruncatedJSON):
 		rw.Write(data[:len(data)/2])
-	case w.strike("SlowBody", q.faults.SlowBody):
+	case w.strike("SlowBody", q.what, q.faults.SlowBody):
 		w.drip(rw, r, data, q.faults)
 	default:
 		rw.Write(data)

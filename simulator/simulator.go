@@ -28,6 +28,8 @@ import (
 type Options struct {
 	Seed  uint64
 	Calls int // per vendor, at start
+	// Vendors limits what is simulated to these; empty means all five.
+	Vendors []string
 	// Now is the simulator's clock; nil means time.Now.
 	Now func() time.Time
 	// Span is the past over which the calls at start are spread; 0 means 30
@@ -131,6 +133,9 @@ func New(o Options) *Simulator {
 	s := &Simulator{options: o, script: loadScript(), started: o.Now().UTC(), faults: o.Faults,
 		mediaBase: "https://media.example.com"}
 	for _, spec := range specs(o.Generation) {
+		if len(o.Vendors) > 0 && !slices.Contains(o.Vendors, spec.name) {
+			continue
+		}
 		s.worlds = append(s.worlds, newWorld(s, spec))
 	}
 	if err := s.check(); err != nil {
