@@ -19,6 +19,8 @@ var (
 	ErrUnavailable = errors.New("search is unavailable")
 	// ErrBusy: too many searches run already; 429.
 	ErrBusy = errors.New("too many searches at once")
+	// ErrTooSlow: the search took too long and was given up; 503.
+	ErrTooSlow = errors.New("the search takes too long")
 )
 
 // Store is what the handlers need of the archive's truth. Missing calls are

@@ -159,6 +159,7 @@ func TestErrorKinds(t *testing.T) {
 		{call.ErrRefused, 409, ""},
 		{ErrUnavailable, 503, "5"},
 		{ErrBusy, 429, "1"},
+		{ErrTooSlow, 503, "5"},
 		{&call.HoldError{PID: 1}, 503, "5"},
 		{&call.BudgetError{}, 503, "5"},
 		{call.ErrBadCursor, 400, ""},

@@ -36,7 +36,7 @@ func newGuard(token call.Secret, hosts []string, sessions *sessions) *guard {
 // check runs all checks that need no body, cheap ones first; nil means pass.
 func (g *guard) check(r *http.Request) *problem {
 	for _, check := range []func(*http.Request) *problem{
-		checkMethod, checkTarget, g.checkHost, checkUpgrade, checkOrigin,
+		checkMethod, checkTarget, checkFraming, g.checkHost, checkUpgrade, checkOrigin,
 		g.checkCaller, g.checkCross, checkPath, checkBodyHeaders,
 	} {
 		if p := check(r); p != nil {
@@ -66,6 +66,15 @@ func checkTarget(r *http.Request) *problem {
 	}
 	if before, _, _ := strings.Cut(r.RequestURI, "?"); len(before) > maxPathBytes {
 		return newProblem(http.StatusRequestURITooLong, "the path is longer than %d bytes", maxPathBytes)
+	}
+	return nil
+}
+
+// checkFraming refuses a body whose end only its chunks tell. Nobody needs one
+// here, and beside a Content-Length it is how one request hides in another.
+func checkFraming(r *http.Request) *problem {
+	if len(r.TransferEncoding) > 0 {
+		return newProblem(http.StatusLengthRequired, "send the body with a Content-Length, not in chunks").with("Connection", "close")
 	}
 	return nil
 }

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +71,8 @@ func TestAbuse(t *testing.T) {
 			r.Header.Del("Content-Type")
 			r.ContentLength = -1
 		}, 415},
+		{"chunked body", "POST", "/v1/sync", "{}", func(r *http.Request) { r.TransferEncoding = []string{"chunked"} }, 411},
+		{"chunked body of a read", "GET", "/v1/calls", "", func(r *http.Request) { r.TransferEncoding = []string{"chunked"} }, 411},
 		{"no body where one is needed", "POST", "/v1/gaps/ack", "", header("Content-Type"), 400},
 		{"no content type", "POST", "/v1/sync", "{}", header("Content-Type"), 415},
 		{"delete", "DELETE", "/v1/calls/crm/c1", "", nil, 405},
@@ -279,7 +283,7 @@ func TestRawConnections(t *testing.T) {
 		{"two lengths", "POST /v1/sync HTTP/1.1\r\nHost: " + testHost + "\r\n" + auth +
 			"Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", []int{400}},
 		{"smuggled", "POST /v1/sync HTTP/1.1\r\nHost: " + testHost + "\r\n" + auth +
-			"Content-Type: text/plain\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/calls HTTP/1.1\r\nHost: evil.example\r\n\r\n", []int{400, 415}},
+			"Content-Type: application/json\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/calls HTTP/1.1\r\nHost: evil.example\r\n\r\n", []int{411}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -337,6 +341,33 @@ func TestLogHoldsNoValues(t *testing.T) {
 	ask(h, request("GET", "/v1/calls/crm/hunter2", ""))
 	if text := log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "5550123") || !strings.Contains(text, "GET /v1/search") {
 		t.Errorf("log:\n%s", text)
+	}
+}
+
+// What an answer repeats of a request is short and visible, however strange
+// and however much it was.
+func TestAnswersRepeatLittle(t *testing.T) {
+	h := sample(t).handler(nil)
+	hostile := "\u202e\u0007\u009b" + strings.Repeat("x", 300)
+	var many []string
+	for i := range 500 {
+		many = append(many, fmt.Sprintf("%q:1", fmt.Sprint(i, hostile[:20])))
+	}
+	for name, r := range map[string]*http.Request{
+		"parameter": request("GET", "/v1/calls?"+url.QueryEscape(hostile)+"=1", ""),
+		"value":     request("GET", "/v1/calls?status="+url.QueryEscape(hostile), ""),
+		"field":     request("POST", "/v1/sync", `{"`+strings.ReplaceAll(hostile, "\a", `\u0007`)+`":1}`),
+		"fields":    request("POST", "/v1/sync", "{"+strings.ReplaceAll(strings.Join(many, ","), `\a`, `\u0007`)+"}"),
+	} {
+		w := ask(h, r)
+		p := w.Body.String()
+		if w.Code != 400 || strings.ContainsAny(p, "\u202e\u0007\u009b") || len(p) > 8<<10 {
+			t.Errorf("%s: %d, %d bytes: %.300q", name, w.Code, len(p), p)
+		}
+		var body problem
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || strings.ContainsAny(body.Detail, "\u202e\u0007\u009b") {
+			t.Errorf("%s: %q, %v", name, body.Detail, err)
+		}
 	}
 }
 

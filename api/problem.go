@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -26,6 +27,9 @@ type problem struct {
 
 	header http.Header
 }
+
+// maxComplaints bounds the answer to a body full of mistakes.
+const maxComplaints = 16
 
 // complaint is one mistake in a request.
 type complaint struct {
@@ -96,6 +100,7 @@ var kinds = []struct {
 	{call.ErrRefused, http.StatusConflict, "", "that is not possible in the present state"},
 	{ErrUnavailable, http.StatusServiceUnavailable, "5", "search is not available yet: the index is being built; see GET /v1/status"},
 	{ErrBusy, http.StatusTooManyRequests, "1", "too many searches at once; try again in a moment"},
+	{ErrTooSlow, http.StatusServiceUnavailable, "5", "the search takes too long: use more or longer words, or filters"},
 	{call.ErrLocked, http.StatusServiceUnavailable, "5", "another process holds the archive"},
 	{call.ErrTransient, http.StatusServiceUnavailable, "5", "temporary failure; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "5", "the answer took too long"},
@@ -160,7 +165,7 @@ func init() {
 			status = http.StatusBadRequest
 		}
 		var list []complaint
-		for _, err := range errs {
+		for _, err := range errs[:min(len(errs), maxComplaints)] {
 			list = append(list, asComplaint(err))
 		}
 		if len(list) > 0 {
@@ -177,7 +182,25 @@ func asComplaint(err error) complaint {
 		return *c
 	}
 	if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
-		return complaint{d.Location, d.Message}
+		return complaint{tame(d.Location), tame(d.Message)}
 	}
-	return complaint{Message: err.Error()}
+	return complaint{Message: tame(err.Error())}
+}
+
+// tame is what an answer may repeat of a request: short, and with everything
+// that is not seen, or that moves what is, written as an escape.
+func tame(s string) string {
+	const most = 128
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\u%04X", r)
+		}
+	}
+	return b.String()
 }

@@ -58,7 +58,7 @@ func (q *query) read(table []param, raw string) []complaint {
 	q.limit, q.given = defaultLimit, map[string]bool{}
 	var bad []complaint
 	for _, name := range unknown(table, values) {
-		bad = append(bad, complaint{"query." + clip(name), "is not a parameter of this request"})
+		bad = append(bad, complaint{"query." + tame(clip(name)), "is not a parameter of this request"})
 	}
 	for _, p := range table {
 		if list, ok := values[p.name]; ok {

@@ -101,7 +101,7 @@ func openGeneration(path string, queue *bleveindex.AnalysisQueue, failed func())
 func openScorch(index bleveindex.Index) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+			err = fmt.Errorf("%w: %s", errDamaged, panicWords(r))
 		}
 	}()
 	return index.Open()
@@ -197,7 +197,7 @@ func bounded(limit time.Duration, f func() error) error {
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- fmt.Errorf("%w: %v", errDamaged, r)
+				done <- fmt.Errorf("%w: %s", errDamaged, panicWords(r))
 			}
 		}()
 		done <- f()

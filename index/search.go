@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -120,7 +121,10 @@ func (x *Index) enter(ctx context.Context) (leave func(), err error) {
 		return func() { <-x.slots; x.waiting.Add(-1) }, nil
 	case <-ctx.Done():
 		x.waiting.Add(-1)
-		return nil, context.Cause(ctx)
+		if err := context.Cause(ctx); !errors.Is(err, ErrTooSlow) {
+			return nil, err
+		}
+		return nil, ErrBusy // the searches ahead were slow, not this one
 	}
 }
 
@@ -130,12 +134,21 @@ func (x *Index) guarded(ctx context.Context, s *request) (result call.SearchResu
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			x.log.Error("search panicked", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+			x.log.Error("search panicked", "err", panicWords(r), "stack", string(debug.Stack()))
 			x.panicked()
 			err = fmt.Errorf("search: %w", call.ErrCorrupt)
 		}
 	}()
 	return x.search(ctx, s)
+}
+
+// panicWords describes a panic without its value, which may hold the text of a
+// call; what the runtime says names types and numbers only.
+func panicWords(r any) string {
+	if err, ok := r.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("panic with a %T", r)
 }
 
 func (x *Index) panicked() {

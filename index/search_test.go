@@ -5,8 +5,10 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"callsyncd/call"
 )
@@ -254,4 +256,22 @@ func TestTooManySearches(t *testing.T) {
 	cancel()
 	close(release)
 	wg.Wait()
+	timeout, end := context.WithTimeoutCause(t.Context(), time.Millisecond, ErrTooSlow)
+	defer end()
+	if _, err := x.enter(timeout); !errors.Is(err, ErrBusy) {
+		t.Errorf("a search that never got a place: %v", err)
+	}
+}
+
+// A panic's value may hold the text of a call.
+func TestPanicWords(t *testing.T) {
+	if got := panicWords("hunter2"); strings.Contains(got, "hunter2") {
+		t.Errorf("%q shows the value", got)
+	}
+	defer func() {
+		if got := panicWords(recover()); !strings.Contains(got, "index out of range") {
+			t.Errorf("%q hides what the runtime says", got)
+		}
+	}()
+	_ = []int{}[len(t.Name())-len(t.Name())]
 }

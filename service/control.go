@@ -22,6 +22,8 @@ func (s searcher) Search(ctx context.Context, q call.SearchQuery) (call.SearchRe
 		err = fmt.Errorf("%w: %w", api.ErrUnavailable, err)
 	case errors.Is(err, index.ErrBusy):
 		err = fmt.Errorf("%w: %w", api.ErrBusy, err)
+	case errors.Is(err, index.ErrTooSlow):
+		err = fmt.Errorf("%w: %w", api.ErrTooSlow, err)
 	}
 	return result, err
 }

@@ -9,10 +9,15 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"callsyncd/api"
 )
+
+// maxConnections is how many clients may be connected at once; others wait in
+// the operating system's queue.
+const maxConnections = 64
 
 // stopLimit is how long requests under way may take once the daemon stops.
 const stopLimit = 2 * time.Second
@@ -75,7 +80,7 @@ func (a *Archive) notify(state string) {
 func (a *Archive) serve(ctx context.Context, listener net.Listener) error {
 	server := api.Server(a.handler, a.log)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve API: %w", err)
