@@ -2,8 +2,12 @@ package web_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,7 +255,8 @@ func TestHostileTextIsText(t *testing.T) {
 	p := open(t, "", withHostile)
 	check := func(place string) {
 		t.Helper()
-		if n := p.count("main script, main img, main svg[onload], main b, main i, #view-call title"); n != 0 {
+		if n := p.count("main script, main img, main svg[onload], main b, main i, main iframe, main object, main embed, main foreignObject, main [onload], main [onerror], #view-call title, " +
+			"a[href^=javascript]"); n != 0 {
 			t.Errorf("%s: %d elements came out of text", place, n)
 		}
 		if got := eval[string](p, `document.title`); !strings.Contains(got, "callsyncd") {
@@ -279,6 +284,45 @@ func TestHostileTextIsText(t *testing.T) {
 	p.click(`#view-gaps tbody tr:first-child a`)
 	p.wait(`document.querySelector("#view-call .turn")`) // its key survives the address
 	p.quiet()
+}
+
+// Another site's page that frames ours, to have its buttons pressed unseen,
+// gets an empty frame: not one script of the page is even asked for.
+func TestPageIsNotFramed(t *testing.T) {
+	p := newTab(t)
+	var mu sync.Mutex
+	var asked []string
+	inner := p.server.Config.Handler
+	p.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked = append(asked, r.URL.Path)
+		mu.Unlock()
+		r.Header.Del("Sec-Fetch-Site") // which alone would have it refused, in browsers that send it
+		inner.ServeHTTP(w, r)
+	})
+	requests := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Join(asked, " ")
+	}
+	framed := func(target string) string {
+		return `<iframe src="` + target + `" onload="document.title += 'loaded'"></iframe>`
+	}
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title></title>"+framed(p.base+"/")+framed(p.base+"/page/index.html"))
+	}))
+	t.Cleanup(evil.Close)
+	p.navigate(evil.URL)
+	p.wait(`document.title === "loadedloaded"`) // also for what takes the place of a refused frame
+	if got := requests(); strings.Contains(got, ".js") || strings.Contains(got, "/v1/") {
+		t.Errorf("the framed page was brought to life: %s", got)
+	}
+	p.navigate(p.base + "/") // on its own it does load its scripts
+	p.wait(`document.readyState === "complete"`)
+	if got := requests(); !strings.Contains(got, "/page/app.js") {
+		t.Errorf("asked for %s", got)
+	}
 }
 
 // withHostile adds a call newer than all others.
