@@ -27,6 +27,9 @@ type Budget struct {
 	source  call.SourceID
 	maxWait time.Duration
 	clock   call.Clock
+	// wall is the clock saved states go by. All else counts the time that
+	// passed, which a clock that is set does not move.
+	wall func() time.Time
 
 	mu       sync.Mutex
 	windows  []*rateWindow
@@ -55,6 +58,7 @@ type waiter struct {
 // to wait longer than maxWait is refused with a *call.BudgetError instead.
 func NewBudget(source call.SourceID, limits []call.RateLimit, maxWait time.Duration) *Budget {
 	b := &Budget{source: source, maxWait: maxWait, clock: call.RealClock{}}
+	b.wall = func() time.Time { return b.now().UTC().Round(0) }
 	for _, l := range limits {
 		b.windows = append(b.windows, &rateWindow{RateLimit: l})
 	}
@@ -246,19 +250,23 @@ const slicesPerWindow = 120
 func (b *Budget) State() json.RawMessage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	state := budgetState{Paused: b.paused.UTC(), Why: b.why}
+	now, wall := b.now(), b.wall()
+	var state budgetState
+	if b.paused.After(now) {
+		state.Paused, state.Why = wall.Add(b.paused.Sub(now)), b.why
+	}
 	for _, w := range b.windows {
 		if w.Per <= time.Minute {
 			continue
 		}
 		slice := max(1, int64(w.Per/time.Second)/slicesPerWindow)
 		counts := make(map[int64]int)
-		for _, t := range w.made[len(w.made)-w.used(b.now()):] {
-			counts[(t.Unix()/slice+1)*slice]++
+		for _, t := range w.made[len(w.made)-w.used(now):] {
+			counts[(wall.Add(t.Sub(now)).Unix()/slice+1)*slice]++
 		}
 		state.Windows = append(state.Windows, windowState{int64(w.Per / time.Second), counts})
 	}
-	if len(state.Windows) == 0 && state.Paused.Before(b.now()) {
+	if len(state.Windows) == 0 && state.Paused.IsZero() {
 		return nil
 	}
 	out, err := json.Marshal(state)
@@ -280,28 +288,27 @@ func (b *Budget) Restore(saved json.RawMessage) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.now()
+	now, wall := b.now(), b.wall()
 	// A pause beyond the longest one a vendor can ask for comes from a clock
 	// that has since been put right.
-	if state.Paused.Before(now.Add(call.MaxRetryAfter)) {
-		b.paused, b.why = state.Paused, state.Why
+	if left := state.Paused.Sub(wall); left < call.MaxRetryAfter {
+		b.paused, b.why = now.Add(left), state.Why
 	}
 	for _, s := range state.Windows {
 		for _, w := range b.windows {
 			if int64(w.Per/time.Second) == s.PerSeconds {
-				w.restore(s.Slices, now)
+				w.restore(s.Slices, now, wall)
 			}
 		}
 	}
 	return nil
 }
 
-func (w *rateWindow) restore(counts map[int64]int, now time.Time) {
+// restore takes requests back that were made at wall times; what lies in the
+// future, as after the clock was set back, counts as made now.
+func (w *rateWindow) restore(counts map[int64]int, now, wall time.Time) {
 	for end, n := range counts {
-		at := time.Unix(end, 0)
-		if at.After(now) {
-			at = now
-		}
+		at := now.Add(min(0, time.Unix(end, 0).Sub(wall)))
 		for range min(n, w.Requests) {
 			w.made = append(w.made, at)
 		}

@@ -101,7 +101,7 @@ func rateLimitReset(h http.Header, now time.Time) (time.Time, bool) {
 	}
 	at := now.Add(time.Duration(min(reset, int64(call.MaxRetryAfter/time.Second))) * time.Second)
 	if reset > 1e8 { // no pause is three years long: an epoch second
-		at = time.Unix(reset, 0)
+		at = now.Add(time.Unix(reset, 0).Sub(now)) // counted from now on, whatever becomes of the clock
 	}
 	if !at.After(now) {
 		return time.Time{}, false
