@@ -234,7 +234,7 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 		return errors.New("its first write has no documents")
 	}
 	c.FirstSeenAt, c.ChangedAt = old.Call.FirstSeenAt, old.Call.ChangedAt
-	if isNew {
+	if isNew || c.FirstSeenAt.After(w.now) { // the clock was set back
 		c.FirstSeenAt = w.now
 	}
 	if len(docs) > 0 {

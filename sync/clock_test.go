@@ -1,11 +1,15 @@
 package callsync
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"callsyncd/call"
 )
 
 // jumps are what happens to clocks: set by hand, by a time server after a boot
@@ -127,4 +131,169 @@ func TestBudgetMomentsIgnoreTheWallClock(t *testing.T) {
 	if made := second.windows[0].made; len(made) != 1 || !steady(made[0]) || !steady(second.paused) {
 		t.Errorf("restored: made %v, paused until %v", made, second.paused)
 	}
+}
+
+// A clock that ran ahead when parts were put off does not keep them waiting
+// once it is put right, whether the daemon runs or starts anew.
+func TestClockSetBackFreezesNothing(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"an hour": time.Hour, "a day": 24 * time.Hour, "a year": 365 * 24 * time.Hour} {
+		for _, running := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, running %v", name, running), func(t *testing.T) {
+				inBubble(t, 2, func(b *testbed) {
+					t := b.t
+					c := b.vendor.calls[0]
+					c.Promised, c.Recording = true, true
+					b.answerMedia(func(string) error { return call.ErrTransient })
+					b.ahead = ahead
+					b.round(false)
+					b.aheadBy(ahead, "c002")
+					b.ahead = 0
+					if !running {
+						b.restart()
+					}
+					stop := b.runInBackground()
+					if running {
+						if err := b.engine.ClockSetBack(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					b.vendor.edit(func() { c.Transcript = "text" })
+					b.answerMedia(nil)
+					time.Sleep(3 * time.Minute)
+					stop()
+					record := b.load("c002")
+					if p := record.Parts; p.Transcript.State != call.Stored || p.Recording.State != call.Stored {
+						t.Errorf("transcript %+v, recording %+v", p.Transcript, p.Recording)
+					}
+					if record.Call.FirstSeenAt.After(time.Now()) {
+						t.Errorf("first seen at %v, it is %v", record.Call.FirstSeenAt, time.Now())
+					}
+				})
+			})
+		}
+	}
+}
+
+// aheadBy makes a stored call and the checkpoint those of a clock that ran ahead.
+func (b *testbed) aheadBy(d time.Duration, id call.ID) {
+	b.t.Helper()
+	record := b.load(id)
+	for _, name := range call.PartNames {
+		if part := record.Parts.Of(name); part.State == call.Pending {
+			part.NextTry = part.NextTry.Add(d)
+			if !part.Deadline.IsZero() {
+				part.Deadline = part.Deadline.Add(d)
+			}
+		}
+	}
+	err := b.engine.save(b.t.Context(), []call.Write{{Record: record}}, func(c *call.Checkpoint) {
+		sweep := *c.Sweep
+		sweep.StartedAt, sweep.FinishedAt = sweep.StartedAt.Add(d), sweep.FinishedAt.Add(d)
+		c.Sweep, c.ReadAt = &sweep, c.ReadAt.Add(d)
+		if !c.CompletedAt.IsZero() {
+			c.CompletedAt = c.CompletedAt.Add(d)
+		}
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// A proof of completeness dated into the future proves nothing, and the next
+// round makes a new one.
+func TestProofOfTheFutureIsNone(t *testing.T) {
+	inBubble(t, 25, func(b *testbed) {
+		b.mustRound(false)
+		b.aheadBy(365*24*time.Hour, "c001")
+		b.restart()
+		c := b.engine.Checkpoint()
+		if !Unproved(&c, time.Now()) || b.engine.proved() {
+			t.Fatalf("proved at %v, now it is %v", c.CompletedAt, time.Now())
+		}
+		b.vendor.total = func(n int) int { return n + 1 }
+		if r := b.round(false); r.Complete {
+			t.Errorf("a list that lacks a call is complete: %+v", r)
+		}
+		b.vendor.total = nil
+		b.mustRound(false)
+		if c := b.engine.Checkpoint(); c.CompletedAt.After(time.Now()) {
+			t.Errorf("proved at %v, now it is %v", c.CompletedAt, time.Now())
+		}
+	})
+}
+
+// A clock set on by a year, which the vendor's contradicts, ends no waiting:
+// what is late still comes, and nothing is given up as absent or lost.
+func TestClockSetOnGivesNothingUp(t *testing.T) {
+	inBubble(t, 3, func(b *testbed) {
+		promised, silent := b.vendor.calls[0], b.vendor.calls[1]
+		promised.Promised, silent.Audio = true, call.EvidenceUnknown
+		b.round(false)
+		slow := &slowClock{fakeVendor: b.vendor, behind: 365 * 24 * time.Hour}
+		b.source.Provider = slow
+		b.restart()
+		time.Sleep(slow.behind)
+		b.round(false)
+		b.round(true)
+		if part := b.load("c003").Parts.Transcript; part.State != call.Pending {
+			t.Errorf("promised transcript: %+v", part)
+		}
+		if part := b.load("c002").Parts.Recording; part.State != call.Pending {
+			t.Errorf("recording nobody spoke of: %+v", part)
+		}
+		slow.behind = 0 // the year did pass
+		b.round(false)  // tells what time it is there
+		b.round(true)
+		if part := b.load("c003").Parts.Transcript; part.State != call.Lost {
+			t.Errorf("promised transcript a year later: %+v", part)
+		}
+		if part := b.load("c002").Parts.Recording; part.State != call.None {
+			t.Errorf("recording nobody spoke of a year later: %+v", part)
+		}
+	})
+}
+
+// slowClock is a vendor whose clock is behind ours.
+type slowClock struct {
+	*fakeVendor
+	behind time.Duration
+}
+
+func (v *slowClock) List(ctx context.Context, r call.ListRequest) (call.Page, error) {
+	page, err := v.fakeVendor.List(ctx, r)
+	page.FetchedAt = page.FetchedAt.Add(-v.behind)
+	return page, err
+}
+
+func (v *slowClock) Fetch(ctx context.Context, name string, docs call.Documents) (call.Document, error) {
+	doc, err := v.fakeVendor.Fetch(ctx, name, docs)
+	doc.FetchedAt = doc.FetchedAt.Add(-v.behind)
+	return doc, err
+}
+
+func (v *slowClock) Relink(ctx context.Context, docs call.Documents) (call.Documents, error) {
+	fresh, err := v.fakeVendor.Relink(ctx, docs)
+	for name, doc := range fresh {
+		doc.FetchedAt = doc.FetchedAt.Add(-v.behind)
+		fresh[name] = doc
+	}
+	return fresh, err
+}
+
+// A vendor that dates a call into the future is waited for from its first
+// sighting on, not for as long as the date pretends.
+func TestCallsOfTheFutureSettle(t *testing.T) {
+	inBubble(t, 2, func(b *testbed) {
+		c := b.vendor.calls[0]
+		c.Created, c.Audio, c.Promised = time.Now().AddDate(70, 0, 0).UTC(), call.EvidenceUnknown, true
+		b.round(false)
+		time.Sleep(73 * time.Hour)
+		b.runFor(2 * time.Hour)
+		if p := b.load("c002").Parts; p.Recording.State != call.None || p.Transcript.State != call.Lost {
+			t.Errorf("recording %+v, transcript %+v", p.Recording, p.Transcript)
+		}
+		if mark := b.engine.Checkpoint().Watermark; mark.After(time.Now()) {
+			t.Errorf("watermark %v", mark)
+		}
+	})
 }

@@ -260,23 +260,6 @@ func (e *Engine) learn(docs call.Documents) {
 	}
 }
 
-// sawClock notes how far the vendor's clock is from ours.
-func (e *Engine) sawClock(vendor time.Time) {
-	if vendor.IsZero() {
-		return
-	}
-	e.mu.Lock()
-	e.skew = e.now().Sub(vendor)
-	e.mu.Unlock()
-}
-
-// vendorNow is the present by the vendor's clock, which signed links go by.
-func (e *Engine) vendorNow() time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.now().Add(-e.skew)
-}
-
 func (e *Engine) key(id call.ID) call.Key { return call.Key{Source: e.src.ID, ID: id} }
 
 // noteRefusal keeps whether the vendor refuses our credentials.

@@ -74,7 +74,7 @@ func (e *Engine) lookup(ctx context.Context, name string) (changed bool, err err
 	if table.Error != "" {
 		life = lookupRetry
 	}
-	if !table.FetchedAt.IsZero() && e.now().Sub(table.FetchedAt) < life {
+	if age := e.now().Sub(table.FetchedAt); !table.FetchedAt.IsZero() && 0 <= age && age < life { // below 0 the clock was set back
 		return false, nil
 	}
 	fresh, err := e.src.Provider.FetchLookup(ctx, name)

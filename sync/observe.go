@@ -148,7 +148,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 	if had != nil {
 		old := &had.Call
 		r.Parts = had.Parts
-		c.FirstSeenAt, c.Version, c.ChangedAt = old.FirstSeenAt, old.Version, old.ChangedAt
+		c.FirstSeenAt, c.Version, c.ChangedAt = earlier(old.FirstSeenAt, now), old.Version, old.ChangedAt
 		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
 		r.MissedSweeps = had.MissedSweeps
 		if p := &r.Parts.Transcript; p.Reason == quarantined {
@@ -159,12 +159,10 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		}
 		events = keepGood(&r, had)
 	}
-	w := &weather{now: now, firstSeen: c.FirstSeenAt, end: c.End(), horizon: e.src.Horizon, failure: failure}
-	if failure != nil && final(failure) && !now.Before(w.base().Add(w.horizon)) {
+	w := e.weather(c, now)
+	w.failure = failure
+	if failure != nil && final(failure) && w.waited(w.base()) {
 		w.failure = nil // the vendor has given its answer long enough: what is here is all there is
-	}
-	if c.Status != nil {
-		w.status = *c.Status
 	}
 	e.settleParts(&r, mapped, w)
 	return r, events
@@ -176,7 +174,7 @@ func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
 	p.Record = call.Part{State: call.Stored}
 	if w.failure != nil {
 		// The pending queue reads what is missing; until then the call is not complete.
-		p.Record = waiting(call.Part{Attempts: attempts}, failureReason(w.failure), w, w.base().Add(w.horizon))
+		p.Record = waiting(call.Part{Attempts: attempts}, failureReason(w.failure), w, w.over())
 	}
 	p.Transcript = settle(p.Transcript, mapped.Transcript, w)
 	p.Summary = settle(p.Summary, mapped.Summary, w)

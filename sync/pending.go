@@ -84,7 +84,7 @@ func (e *Engine) askAgain(ctx context.Context, key call.Key, all bool, since tim
 			reread = true
 		}
 		for _, doc := range e.src.Provider.Renew(name, known) {
-			if since.IsZero() || docs[doc].FetchedAt.Before(since.Add(-e.clockSkew())) || docs[doc].Body == nil {
+			if since.IsZero() || docs[doc].FetchedAt.Before(since.Add(-e.Skew())) || docs[doc].Body == nil {
 				delete(docs, doc)
 			}
 		}
@@ -133,10 +133,4 @@ func (e *Engine) stored(ctx context.Context, key call.Key) (*call.Record, call.D
 	}
 	docs, err := e.store.Documents(ctx, key)
 	return &record, docs, err
-}
-
-func (e *Engine) clockSkew() time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.skew
 }

@@ -238,7 +238,7 @@ func (d *downloads) justLooked(id call.ID, known call.Documents) bool {
 	}
 	names := d.e.src.Provider.Renew(call.PartRecording, known)
 	for _, name := range names {
-		if known[name].FetchedAt.Before(d.since.Add(-d.e.clockSkew() - time.Second)) {
+		if known[name].FetchedAt.Before(d.since.Add(-d.e.Skew() - time.Second)) {
 			return false
 		}
 	}
@@ -393,14 +393,13 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 		return nil // looking again showed that there is nothing to wait for
 	}
 	part.Attempts++
-	w := &weather{now: e.now().UTC(), firstSeen: record.Call.FirstSeenAt, end: record.Call.End(), horizon: e.src.Horizon}
-	over := w.base().Add(w.horizon)
+	w := e.weather(&record.Call, e.now().UTC())
 	kind := call.ChangeKind("")
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
-	case w.now.Before(over) || !final(failure):
-		*part = waiting(*part, failureReason(failure), w, over)
+	case !w.waited(w.base()) || !final(failure):
+		*part = waiting(*part, failureReason(failure), w, w.over())
 	case errors.Is(failure, errNoLink) && !e.promised(known):
 		*part, kind = call.Part{State: call.None, Reason: "horizon"}, call.ChangePart
 	default:

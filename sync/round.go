@@ -234,7 +234,7 @@ func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
 // proved reports whether the last walk over the whole list left no doubt.
 func (e *Engine) proved() bool {
 	c := e.Checkpoint()
-	return !c.CompletedAt.IsZero() && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
+	return !c.CompletedAt.IsZero() && !Unproved(&c, e.now()) && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
 }
 
 func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *call.SourceReport) error {
@@ -265,7 +265,7 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 	c := e.Checkpoint()
 	var err error
 	var walk *call.Walk
-	if full || c.ReadAt.IsZero() {
+	if full || c.ReadAt.IsZero() || Unproved(&c, e.now()) {
 		err = e.fullWalk(ctx, true)
 		walk = e.Checkpoint().Sweep
 	} else {
@@ -303,6 +303,12 @@ func (e *Engine) Once(ctx context.Context, walks ...func(context.Context) error)
 // Run asks for pending parts when they are due and fetches recordings by
 // deadline, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
+	if c := e.Checkpoint(); setBack(&c, e.now()) {
+		e.log.Warn("the clock was set back since the source was last worked on")
+		if err := e.ClockSetBack(ctx); err != nil {
+			return err
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	never := make(chan struct{})
 	g.Go(func() error { return e.newDownloads(false).run(ctx, never) })

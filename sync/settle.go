@@ -34,7 +34,10 @@ func nextTry(base, now time.Time, horizon time.Duration) time.Time {
 
 // weather is everything besides the evidence that decides a part's state.
 type weather struct {
-	now       time.Time
+	now time.Time
+	// sure is the earlier of our clock and the vendor's: waiting is over only
+	// when it is by both.
+	sure      time.Time
 	firstSeen time.Time
 	end       time.Time // the call's end, as far as known
 	status    call.Status
@@ -51,17 +54,29 @@ func (w *weather) base() time.Time {
 	return w.firstSeen
 }
 
+// over is the end of all waiting.
+func (w *weather) over() time.Time { return w.base().Add(w.horizon) }
+
+// waited reports whether the horizon has passed since a moment.
+func (w *weather) waited(since time.Time) bool { return !w.sure.Before(since.Add(w.horizon)) }
+
 // live reports whether the call still goes on; a call that never ended is
 // believed for one horizon only.
-func (w *weather) live() bool {
-	return w.status.Live() && w.now.Before(w.firstSeen.Add(w.horizon))
+func (w *weather) live() bool { return w.status.Live() && !w.waited(w.firstSeen) }
+
+// ended is the call's end; a vendor that dates it into the future is not
+// believed.
+func (w *weather) ended() time.Time {
+	if w.end.After(w.now) {
+		return w.firstSeen
+	}
+	return w.end
 }
 
 // settle decides the state of a transcript or summary from the vendor's
 // evidence. Only an answer of the vendor can end in a loss: while it cannot be
 // asked, because of the network, the budget or the credentials, a part waits.
 func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
-	over := w.base().Add(w.horizon) // the end of all waiting
 	switch {
 	case prev.State == call.Stored:
 		return prev
@@ -73,7 +88,7 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 		return prev // only the content itself lifts a loss
 	case w.failure != nil && !w.live():
 		return unread(prev, w)
-	case ev.Evidence == call.EvidencePromised && !w.live() && !w.now.Before(over):
+	case ev.Evidence == call.EvidencePromised && !w.live() && w.waited(w.base()):
 		return lost(prev, reasonOr(ev.Reason, "gone"))
 	}
 	return expect(prev, ev, w)
@@ -101,7 +116,7 @@ func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part
 
 // unread is a part whose document could not be read now.
 func unread(prev call.Part, w *weather) call.Part {
-	part := waiting(prev, failureReason(w.failure), w, w.base().Add(w.horizon))
+	part := waiting(prev, failureReason(w.failure), w, w.over())
 	if budget, ok := errors.AsType[*call.BudgetError](w.failure); ok {
 		part.NextTry = notBefore(budget.Until, w.now)
 	}
@@ -118,19 +133,18 @@ func notBefore(at, now time.Time) time.Time {
 
 // expect decides between waiting for a part and its proved absence.
 func expect(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
-	over := w.base().Add(w.horizon)
 	promised := ev.Evidence == call.EvidencePromised
 	switch {
 	case w.live():
-		return waiting(prev, "in_progress", w, over)
+		return waiting(prev, "in_progress", w, w.over())
 	case ev.Evidence == call.EvidenceAbsent:
 		return call.Part{State: call.None, Reason: ev.Reason}
 	case !promised && w.status.Unanswered():
 		return call.Part{State: call.None, Reason: "unanswered"}
-	case !promised && !w.now.Before(w.end.Add(w.horizon)):
+	case !promised && w.waited(w.ended()):
 		return call.Part{State: call.None, Reason: "horizon"}
 	}
-	return waiting(prev, reasonOr(ev.Reason, "not_ready"), w, over)
+	return waiting(prev, reasonOr(ev.Reason, "not_ready"), w, w.over())
 }
 
 func waiting(prev call.Part, reason string, w *weather, deadline time.Time) call.Part {

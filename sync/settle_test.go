@@ -14,8 +14,8 @@ func TestSettle(t *testing.T) {
 		return call.PartEvidence{Evidence: e, Reason: reason}
 	}
 	const horizon = 72 * time.Hour
-	recent := weather{now: now, firstSeen: now, end: ago(2 * time.Minute), status: call.StatusCompleted, horizon: horizon}
-	history := weather{now: now, firstSeen: now, end: ago(1000 * time.Hour), status: call.StatusCompleted, horizon: horizon}
+	recent := weather{now: now, sure: now, firstSeen: now, end: ago(2 * time.Minute), status: call.StatusCompleted, horizon: horizon}
+	history := weather{now: now, sure: now, firstSeen: now, end: ago(1000 * time.Hour), status: call.StatusCompleted, horizon: horizon}
 	with := func(w weather, edit func(*weather)) weather { edit(&w); return w }
 	for name, tc := range map[string]struct {
 		prev   call.Part
@@ -31,6 +31,8 @@ func TestSettle(t *testing.T) {
 		"nobody answered":                         {ev: ev(call.EvidenceUnknown, ""), w: with(recent, func(w *weather) { w.status = call.StatusNoAnswer }), state: call.None, reason: "unanswered"},
 		"unanswered but promised":                 {ev: ev(call.EvidencePromised, "http_404"), w: with(recent, func(w *weather) { w.status = call.StatusNoAnswer }), state: call.Pending, reason: "http_404"},
 		"after the horizon nothing comes":         {ev: ev(call.EvidenceUnknown, ""), w: history, state: call.None, reason: "horizon"},
+		"a call of the future is over as well":    {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.end = ago(-70 * 8766 * time.Hour); w.firstSeen = ago(80 * time.Hour) }), state: call.None, reason: "horizon"},
+		"a clock set on ends no waiting":          {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.sure = ago(1000 * time.Hour) }), state: call.Pending, reason: "not_ready"},
 		"promised of old is still waited for":     {ev: ev(call.EvidencePromised, "http_404"), w: history, state: call.Pending, reason: "http_404"},
 		"promised and never given is lost":        {ev: ev(call.EvidencePromised, "http_404"), w: with(history, func(w *weather) { w.firstSeen = ago(80 * time.Hour) }), state: call.Lost, reason: "http_404"},
 		"a live call proves nothing by a flag":    {ev: ev(call.EvidenceAbsent, "flag"), w: with(recent, func(w *weather) { w.status = call.StatusInProgress }), state: call.Pending, reason: "in_progress"},
@@ -116,7 +118,7 @@ func TestOrderWatch(t *testing.T) {
 
 func TestSettleRecording(t *testing.T) {
 	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-	old := weather{now: now, firstSeen: now.Add(-80 * time.Hour), end: now.Add(-81 * time.Hour), status: call.StatusCompleted, horizon: 72 * time.Hour}
+	old := weather{now: now, sure: now, firstSeen: now.Add(-80 * time.Hour), end: now.Add(-81 * time.Hour), status: call.StatusCompleted, horizon: 72 * time.Hour}
 	later := call.Part{State: call.Pending, Reason: "expired", Attempts: 2, NextTry: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
 	for name, tc := range map[string]struct {
 		prev     call.Part

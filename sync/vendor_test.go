@@ -257,6 +257,7 @@ func (m *fakeMedia) Forget(call.Key)                      {}
 
 // bench is one engine over a fake vendor and a real store.
 type testbed struct {
+	ahead  time.Duration // of the store's clock
 	t      *testing.T
 	vendor *fakeVendor
 	media  *fakeMedia
@@ -274,11 +275,12 @@ func newBed(t *testing.T, n int) *testbed {
 	for i := range n {
 		v.calls = append(v.calls, &fakeCall{ID: fmt.Sprintf("c%03d", n-i), Created: time.Now().Add(-time.Duration(i+1) * time.Hour).UTC(), Status: "completed"})
 	}
-	st, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler)})
+	b := &testbed{t: t, vendor: v, media: &fakeMedia{stored: make(map[call.Key]string)}}
+	st, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(b.ahead) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &testbed{t: t, vendor: v, store: st, media: &fakeMedia{stored: make(map[call.Key]string)}}
+	b.store = st
 	b.source = Source{ID: "crm", Provider: v, Horizon: 72 * time.Hour, Concurrency: 3, Recordings: true}
 	b.restart()
 	t.Cleanup(func() {

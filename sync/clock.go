@@ -1,0 +1,130 @@
+package callsync
+
+import (
+	"context"
+	"time"
+
+	"callsyncd/call"
+)
+
+// MaxSkew is how far the vendor's clock may be from ours before the difference
+// counts: its Date header is of whole seconds and takes its time to arrive.
+const MaxSkew = time.Minute
+
+// sawClock notes how far the vendor's clock is from ours.
+func (e *Engine) sawClock(vendor time.Time) {
+	if vendor.IsZero() {
+		return
+	}
+	e.mu.Lock()
+	before := e.skew
+	e.skew = e.now().Sub(vendor)
+	now := e.skew
+	e.mu.Unlock()
+	switch {
+	case now.Abs() > MaxSkew && before.Abs() <= MaxSkew:
+		e.log.Warn("the vendor's clock differs from this machine's", "ahead_seconds", now.Seconds())
+	case now.Abs() <= MaxSkew && before.Abs() > MaxSkew:
+		e.log.Info("the vendor's clock agrees with this machine's again")
+	}
+}
+
+// Skew is how far this machine's clock was ahead of the vendor's when it last
+// answered; negative when behind.
+func (e *Engine) Skew() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.skew
+}
+
+// vendorNow is the present by the vendor's clock, which signed links go by.
+func (e *Engine) vendorNow() time.Time { return e.now().Add(-e.Skew()) }
+
+// sure is the earlier of our clock and the vendor's. Waiting for a part is over
+// only by both: a clock set on by mistake must not end it.
+func (e *Engine) sure(now time.Time) time.Time {
+	if skew := e.Skew(); skew > MaxSkew {
+		return now.Add(-skew)
+	}
+	return now
+}
+
+// weather is what speaks for waiting for a call's parts.
+func (e *Engine) weather(c *call.Call, now time.Time) *weather {
+	w := &weather{now: now, sure: e.sure(now), firstSeen: earlier(c.FirstSeenAt, now), end: c.End(), horizon: e.src.Horizon}
+	if c.Status != nil {
+		w.status = *c.Status
+	}
+	return w
+}
+
+// setBack reports whether the clock shows less than when the source was last
+// worked on.
+func setBack(c *call.Checkpoint, now time.Time) bool {
+	latest := c.CompletedAt
+	for _, w := range []*call.Walk{c.Head, c.Trailing, c.Sweep, c.Backfill} {
+		if w != nil && w.StartedAt.After(latest) {
+			latest = w.StartedAt
+		}
+	}
+	return latest.Sub(now) > MaxSkew
+}
+
+// Unproved reports whether the last proof of completeness lies in the future,
+// so that nobody knows how old it is: the clock was set back.
+func Unproved(c *call.Checkpoint, now time.Time) bool { return c.CompletedAt.Sub(now) > MaxSkew }
+
+// ClockSetBack brings parts that wait for a moment of the clock as it was to the
+// one they would wait for now.
+func (e *Engine) ClockSetBack(ctx context.Context) error {
+	now := e.now().UTC()
+	late := make(map[call.Key]bool)
+	for _, part := range call.PartNames {
+		due, err := e.store.Due(ctx, e.src.ID, part, now.AddDate(100, 0, 0), 0)
+		if err != nil {
+			return err
+		}
+		for _, d := range due {
+			if d.NextTry.After(now) {
+				late[d.Key] = true
+			}
+		}
+	}
+	for key := range late {
+		if err := e.bringForward(ctx, key, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bringForward makes the parts of one call due that wait for longer than they
+// would if they were put off now.
+func (e *Engine) bringForward(ctx context.Context, key call.Key, now time.Time) error {
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	if err != nil {
+		return err
+	}
+	defer release()
+	record, err := e.store.Load(ctx, key)
+	if err != nil {
+		return err
+	}
+	w := e.weather(&record.Call, now)
+	latest, moved := nextTry(w.base(), now, w.horizon), false
+	for _, name := range call.PartNames {
+		part := record.Parts.Of(name)
+		if part.State != call.Pending || !part.NextTry.After(latest) {
+			continue
+		}
+		if !part.Deadline.IsZero() {
+			part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
+		}
+		part.NextTry, moved = now, true
+	}
+	if !moved {
+		return nil
+	}
+	record.Mirror()
+	return e.write(ctx, call.Write{Record: record})
+}
