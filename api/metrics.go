@@ -73,12 +73,13 @@ var (
 	metricNextLoss       = gauge("source_next_loss_seconds", "Time until a pending part would be lost.", "source")
 	metricLastHead       = gauge("source_last_head_timestamp_seconds", "When the newest calls were last walked without fault.", "source")
 	metricLastWalk       = gauge("source_last_complete_walk_timestamp_seconds", "When the vendor's whole list was last walked without fault.", "source")
+	metricClockAhead     = gauge("source_clock_ahead_seconds", "How far this machine's clock is ahead of the vendor's.", "source")
 	metricWatermark      = gauge("source_watermark_timestamp_seconds", "Creation time up to which every listed call is stored.", "source")
 	metricRequests       = counter("source_requests_total", "Requests made to the vendor's API, look-ups apart.", "source")
 	metricLookups        = counter("source_lookup_requests_total", "Requests made to the vendor's API to look up names.", "source")
 	metricBudgetRequests = gauge("source_budget_requests", "Requests allowed in a window of this many seconds.", "source", "window_seconds")
 	metricBudgetSpent    = gauge("source_budget_requests_spent", "Requests made in the present window.", "source", "window_seconds")
-	metricFamilies       = []metric{metricBuild, metricStarted, metricGreen, metricIndexReady, metricIndexDocuments, metricIndexLag, metricSourceGreen, metricSourceRefused, metricCalls, metricSettled, metricVendorCalls, metricTranscripts, metricRecordings, metricRecordingsSize, metricPending, metricLost, metricAcknowledged, metricNextLoss, metricLastHead, metricLastWalk, metricWatermark, metricRequests, metricLookups, metricBudgetRequests, metricBudgetSpent}
+	metricFamilies       = []metric{metricBuild, metricStarted, metricGreen, metricIndexReady, metricIndexDocuments, metricIndexLag, metricSourceGreen, metricSourceRefused, metricCalls, metricSettled, metricVendorCalls, metricTranscripts, metricRecordings, metricRecordingsSize, metricPending, metricLost, metricAcknowledged, metricNextLoss, metricLastHead, metricLastWalk, metricClockAhead, metricWatermark, metricRequests, metricLookups, metricBudgetRequests, metricBudgetSpent}
 )
 
 // statusMetrics shows one status report to Prometheus.
@@ -138,6 +139,7 @@ func showSource(s *call.SourceStatus, show func(f metric, value float64, labels 
 	if s.Watermark != nil {
 		show(metricWatermark, unixSeconds(*s.Watermark), name)
 	}
+	show(metricClockAhead, s.ClockAheadSeconds, name)
 	for _, b := range s.Budget {
 		window := strconv.FormatFloat(b.PerSeconds, 'f', -1, 64)
 		show(metricBudgetRequests, float64(b.Requests), name, window)

@@ -42,6 +42,9 @@ type SourceStatus struct {
 	LookupRequests    int64          `json:"lookup_requests"`
 	Watermark         *time.Time     `json:"watermark"`
 	Order             Order          `json:"order"`
+	// ClockAheadSeconds is how far this machine's clock was ahead of the vendor's
+	// when it last answered; negative when behind, 0 before it answered.
+	ClockAheadSeconds float64 `json:"clock_ahead_seconds"`
 	// Round numbers the complete rounds finished since the daemon started.
 	Round int `json:"round"`
 }

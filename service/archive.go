@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callsyncd/api"
@@ -39,6 +40,7 @@ type Archive struct {
 	version string
 	clock   call.Clock
 	started time.Time
+	loops   atomic.Pointer[time.Time] // when the schedules began; nil without them
 
 	store   *store.Store
 	media   *media.Archive

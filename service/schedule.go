@@ -26,6 +26,9 @@ const (
 	jitterShare = 10 // a tenth of the interval
 	// drainLimit is how long running jobs may take to end.
 	drainLimit = 8 * time.Second
+	// retryFirst is how soon a job that could not be done is tried again; each
+	// further failure doubles it. Jobs that come sooner anyway are left alone.
+	retryFirst = 15 * time.Minute
 )
 
 // Entry is something that is done again and again.
@@ -33,15 +36,21 @@ type Entry struct {
 	Name     string // unique; also decides the entry's jitter
 	Schedule schedule.Schedule
 	// Job gets a context that ends when the scheduler stops. It is never run
-	// twice at the same time, and a panic in it is logged and survived.
-	Job func(ctx context.Context)
-	// AtStart runs the job once when the scheduler starts.
-	AtStart bool
+	// twice at the same time, and a panic in it is logged and survived. It
+	// returns whether it is worth another try before its next time.
+	Job func(ctx context.Context) (again bool)
+	// Due says whether the job is to run at once, whatever the schedule. It is
+	// asked when the scheduler starts and after the clock jumped; nil means no.
+	Due func() bool
 }
 
 // Scheduler runs entries at their times. A time that was missed, because the
 // machine slept or its clock was set, is made up for once, within two minutes.
 type Scheduler struct {
+	// Jumped, which may be nil, is called when the wall clock moved by more or
+	// less than the time that passed.
+	Jumped func(ctx context.Context, by time.Duration)
+
 	log    *slog.Logger
 	ticks  []*ticker
 	wall   func() time.Time // without monotonic reading
@@ -61,6 +70,7 @@ type ticker struct {
 	running bool
 	last    time.Time // wall time the job last started or ended
 	suspect bool      // was overdue when the watchdog last looked
+	failed  int       // runs in a row worth another try
 }
 
 // NewScheduler prepares entries. installID makes the jitter of this
@@ -96,11 +106,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		t.last = s.wall()
 	}
 	c := s.startCron()
-	for _, t := range s.ticks {
-		if t.AtStart {
-			s.start(t)
-		}
-	}
+	s.startDue()
 	watch := time.NewTicker(watchEvery)
 	defer watch.Stop()
 	wall, passed := s.wall(), time.Now()
@@ -115,6 +121,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 				s.log.WarnContext(ctx, "clock jumped", "by_seconds", jump.Seconds())
 				c.Stop()
 				c = s.startCron()
+				s.jumped(jump)
 			}
 			wall, passed = now, time.Now()
 			s.catchUp(now)
@@ -132,6 +139,26 @@ func (s *Scheduler) startCron() *cron.Cron {
 	return c
 }
 
+// jumped puts things right after the clock jumped, in the background.
+func (s *Scheduler) jumped(by time.Duration) {
+	s.startDue()
+	if s.Jumped != nil && s.enter() {
+		go func() {
+			defer s.jobs.Done()
+			s.Jumped(s.ctx, by)
+		}()
+	}
+}
+
+// startDue starts the jobs that are to run at once.
+func (s *Scheduler) startDue() {
+	for _, t := range s.ticks {
+		if t.Due != nil && t.Due() {
+			s.start(t)
+		}
+	}
+}
+
 // start runs an entry's job in the background, unless it runs already.
 func (s *Scheduler) start(t *ticker) {
 	if s.enter() {
@@ -142,9 +169,10 @@ func (s *Scheduler) start(t *ticker) {
 	}
 }
 
-// catchUp starts the jobs that have missed two of their times. It acts on the
-// second look only: a process that was halted finds its own timers due at the
-// same moment, and they go first.
+// catchUp starts the jobs that have missed two of their times, and those that
+// could not be done when they are to be tried again. It acts on the second look
+// only: a process that was halted finds its own timers due at the same moment,
+// and they go first.
 func (s *Scheduler) catchUp(now time.Time) {
 	for _, t := range s.ticks {
 		t.mu.Lock()
@@ -152,7 +180,7 @@ func (s *Scheduler) catchUp(now time.Time) {
 			t.last = now // the clock was set back
 		}
 		next := (&shifted{schedule: t.Schedule, by: t.jitter, moved: true}).Next(t.last)
-		overdue := !t.running && now.After(t.Schedule.Next(next))
+		overdue := !t.running && (now.After(t.Schedule.Next(next)) || t.failed > 0 && now.Sub(t.last) > retryFirst<<min(t.failed-1, 10))
 		act := overdue && t.suspect
 		t.suspect = overdue
 		t.mu.Unlock()
@@ -170,14 +198,25 @@ func (s *Scheduler) run(t *ticker) {
 	}
 	defer s.jobs.Done()
 	t.mark(s.wall(), true)
+	again := false
 	defer func() {
 		if p := recover(); p != nil {
 			// The value may hold foreign text, so only its type is logged.
 			s.log.ErrorContext(s.ctx, "run panicked", "entry", t.Name, "panic_type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 		}
 		t.mark(s.wall(), false)
+		t.tried(again)
 	}()
-	t.Job(s.ctx)
+	again = t.Job(s.ctx)
+}
+
+// tried counts the runs in a row that are worth another try.
+func (t *ticker) tried(again bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed++; !again {
+		t.failed = 0
+	}
 }
 
 func (t *ticker) mark(now time.Time, running bool) {

@@ -34,11 +34,14 @@ type starts struct {
 	times []time.Time
 }
 
-func (s *starts) job(context.Context) {
+func (s *starts) job(context.Context) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.times = append(s.times, time.Now())
+	return false
 }
+
+func always() bool { return true }
 
 func (s *starts) all() []time.Time {
 	s.mu.Lock()
@@ -59,9 +62,9 @@ func TestADay(t *testing.T) {
 		var head, atStart, nightly, doomed starts
 		s := NewScheduler("install", silent(),
 			Entry{Name: "crm head", Schedule: every(t, "5m"), Job: head.job},
-			Entry{Name: "crm trailing", Schedule: every(t, "30m"), Job: atStart.job, AtStart: true},
+			Entry{Name: "crm trailing", Schedule: every(t, "30m"), Job: atStart.job, Due: always},
 			Entry{Name: "crm sweep", Schedule: every(t, "30 2 * * *"), Job: nightly.job},
-			Entry{Name: "doomed", Schedule: every(t, "1h"), Job: func(ctx context.Context) {
+			Entry{Name: "doomed", Schedule: every(t, "1h"), Job: func(ctx context.Context) bool {
 				doomed.job(ctx)
 				panic("private text")
 			}})
@@ -97,11 +100,12 @@ func TestNoOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int32
 		var slow starts
-		s := NewScheduler("install", silent(), Entry{Name: "slow", Schedule: every(t, "5m"), Job: func(ctx context.Context) {
+		s := NewScheduler("install", silent(), Entry{Name: "slow", Schedule: every(t, "5m"), Job: func(ctx context.Context) bool {
 			slow.job(ctx)
 			most.Store(max(most.Load(), running.Add(1)))
 			time.Sleep(17 * time.Minute)
 			running.Add(-1)
+			return false
 		}})
 		_ = runFor(t, s, 4*time.Hour) // a run is going on at the end
 		if most.Load() != 1 {
@@ -171,9 +175,9 @@ func TestWatchdogKeepsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		s := NewScheduler("install", slog.New(slog.NewTextHandler(&logged, nil)),
-			Entry{Name: "a", Schedule: every(t, "5m"), Job: func(context.Context) {}},
-			Entry{Name: "b", Schedule: every(t, "0 9 * * 1-5"), Job: func(context.Context) {}},
-			Entry{Name: "c", Schedule: every(t, "1h"), Job: func(context.Context) { time.Sleep(90 * time.Minute) }})
+			Entry{Name: "a", Schedule: every(t, "5m"), Job: func(context.Context) bool { return false }},
+			Entry{Name: "b", Schedule: every(t, "0 9 * * 1-5"), Job: func(context.Context) bool { return false }},
+			Entry{Name: "c", Schedule: every(t, "1h"), Job: func(context.Context) bool { time.Sleep(90 * time.Minute); return false }})
 		if err := runFor(t, s, 5*24*time.Hour+30*time.Minute); err != nil && !strings.Contains(err.Error(), ": c") {
 			t.Fatal(err)
 		}
@@ -187,10 +191,11 @@ func TestWatchdogKeepsQuiet(t *testing.T) {
 func TestStopWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told error
-		s := NewScheduler("install", silent(), Entry{Name: "job", Schedule: every(t, "1h"), AtStart: true, Job: func(ctx context.Context) {
+		s := NewScheduler("install", silent(), Entry{Name: "job", Schedule: every(t, "1h"), Due: always, Job: func(ctx context.Context) bool {
 			<-ctx.Done()
 			time.Sleep(7 * time.Second) // finishing its page
 			told = ctx.Err()
+			return false
 		}})
 		begin := time.Now()
 		if err := runFor(t, s, time.Minute); err != nil {
@@ -205,8 +210,8 @@ func TestStopWaits(t *testing.T) {
 func TestStopGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewScheduler("install", silent(),
-			Entry{Name: "stuck", Schedule: every(t, "1h"), AtStart: true, Job: func(context.Context) { time.Sleep(time.Hour) }},
-			Entry{Name: "good", Schedule: every(t, "1h"), AtStart: true, Job: func(context.Context) {}})
+			Entry{Name: "stuck", Schedule: every(t, "1h"), Due: always, Job: func(context.Context) bool { time.Sleep(time.Hour); return false }},
+			Entry{Name: "good", Schedule: every(t, "1h"), Due: always, Job: func(context.Context) bool { return false }})
 		begin := time.Now()
 		err := runFor(t, s, time.Minute)
 		if err == nil || err.Error() != "stop schedules: still running after 8s: stuck" {
@@ -223,7 +228,7 @@ func TestPanicIsLoggedWithoutItsText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		s := NewScheduler("install", slog.New(slog.NewTextHandler(&logged, nil)),
-			Entry{Name: "doomed", Schedule: every(t, "1h"), AtStart: true, Job: func(context.Context) { panic(errors.New("private text")) }})
+			Entry{Name: "doomed", Schedule: every(t, "1h"), Due: always, Job: func(context.Context) bool { panic(errors.New("private text")) }})
 		if err := runFor(t, s, time.Minute); err != nil {
 			t.Fatal(err)
 		}

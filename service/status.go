@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callsyncd/call"
+	callsync "callsyncd/sync"
 )
 
 // Status tells where every source stands. It is green only when completeness
@@ -45,7 +46,8 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		State: "idle", LastHead: c.Head, LastTrailing: c.Trailing, LastSweep: c.Sweep,
 		BackfillDone: !c.CompletedAt.IsZero(), LastCompleteWalk: known(c.CompletedAt),
 		VendorTotal: c.Total, Counts: counts, Budget: s.budget.Status(),
-		Requests: c.Requests, LookupRequests: c.LookupRequests, Watermark: known(c.Watermark), Order: c.Order,
+		ClockAheadSeconds: s.engine.Skew().Seconds(),
+		Requests:          c.Requests, LookupRequests: c.LookupRequests, Watermark: known(c.Watermark), Order: c.Order,
 	}
 	done, busy := s.rounds.state()
 	st.Round = done
@@ -82,11 +84,18 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	if c.Refused != nil {
 		add("the vendor refuses the credentials since %s; put new ones where the configuration points (sources: %s: credentials) and restart the service", c.Refused.Format(time.RFC3339), s.config.Name)
 	}
-	switch interval := s.config.Schedule.Sweep.Interval(now); {
+	switch {
 	case c.CompletedAt.IsZero():
 		add("the whole list has not been read yet")
-	case now.Sub(c.CompletedAt) > 2*interval+time.Hour:
+	case callsync.Unproved(c, now):
+		add("the last complete walk is dated %s, in the future: this machine's clock was set back; run `callsyncd sync --full`", c.CompletedAt.Format(time.RFC3339))
+	case s.config.Schedule.Sweep.Overdue(c.CompletedAt, now.Add(-overdueGrace)):
 		add("the last complete walk is from %s; run `callsyncd sync --full`", c.CompletedAt.Format(time.RFC3339))
+	}
+	if began := a.loops.Load(); began != nil && c.Refused == nil {
+		if since := later(lastLook(c), *began); s.config.Schedule.Head.Overdue(since, now.Add(-overdueGrace)) {
+			add("new calls were last asked for without fault before %s, although schedule.head is %s", since.Format(time.RFC3339), s.config.Schedule.Head)
+		}
 	}
 	for _, text := range unclean(c) {
 		add("%s", text)
@@ -106,6 +115,27 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 		}
 	}
 	return problems
+}
+
+// overdueGrace is how long a walk may take beyond its second missed time before
+// that is a problem.
+const overdueGrace = time.Hour
+
+// lastLook is when new calls were last asked for without fault.
+func lastLook(c *call.Checkpoint) (at time.Time) {
+	for _, w := range []*call.Walk{c.Head, c.Trailing, c.Sweep} {
+		if w != nil && w.Clean {
+			at = later(at, w.FinishedAt)
+		}
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // unclean tells of the walks that ended with a doubt which no later clean walk

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callsyncd/call"
+	"callsyncd/config"
 )
 
 func TestUncleanWalksStayVisible(t *testing.T) {
@@ -74,5 +75,53 @@ func TestTokenIsMadeOnceAndGuarded(t *testing.T) {
 		if _, err := loadToken(dir); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(name, " f")) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What is stale, or dated by a clock that has been set since, is not green.
+func TestStaleProofIsAProblem(t *testing.T) {
+	sunday := time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)
+	friday := time.Date(2026, 3, 6, 9, 40, 0, 0, time.UTC)
+	walked := func(at time.Time) *call.Walk { return &call.Walk{StartedAt: at, FinishedAt: at, Clean: true} }
+	for name, tc := range map[string]struct {
+		sweep    string
+		proved   time.Time
+		head     time.Time
+		loops    time.Duration // how long the schedules run; 0 when they do not
+		refused  bool
+		problems string
+	}{
+		"on a weekday schedule, at the weekend": {sweep: "0 9 * * 1-5", proved: friday},
+		"two missed times ago":                  {sweep: "0 9 * * 1-5", proved: friday.AddDate(0, 0, -3), problems: "the last complete walk is from"},
+		"two mornings, at night":                {sweep: "0 9,10 * * *", proved: sunday.Add(-2 * time.Hour)},
+		"a day ago":                             {sweep: "24h", proved: sunday.Add(-24 * time.Hour)},
+		"three days ago":                        {sweep: "24h", proved: sunday.Add(-72 * time.Hour), problems: "the last complete walk is from"},
+		"in the future":                         {sweep: "24h", proved: sunday.AddDate(1, 0, 0), problems: "in the future"},
+		"never":                                 {sweep: "24h", problems: "has not been read yet"},
+		"a daemon that looks":                   {sweep: "24h", proved: sunday.Add(-4 * time.Hour), head: sunday.Add(-5 * time.Minute), loops: 5 * time.Hour},
+		"a daemon that does not look":           {sweep: "24h", proved: sunday.Add(-4 * time.Hour), head: sunday.Add(-3 * time.Hour), loops: 5 * time.Hour, problems: "new calls were last asked for"},
+		"a daemon that has just begun":          {sweep: "24h", proved: sunday.Add(-20 * time.Hour), loops: time.Minute},
+		"no daemon":                             {sweep: "24h", proved: sunday.Add(-20 * time.Hour)},
+		"refused says it all":                   {sweep: "24h", proved: sunday.Add(-4 * time.Hour), loops: 5 * time.Hour, refused: true, problems: "refuses the credentials"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &Archive{}
+			if tc.loops > 0 {
+				began := sunday.Add(-tc.loops)
+				a.loops.Store(&began)
+			}
+			s := &source{config: &config.Source{Name: "crm", Schedule: config.Schedule{Head: every(t, "5m"), Sweep: every(t, tc.sweep)}}}
+			c := &call.Checkpoint{CompletedAt: tc.proved}
+			if !tc.head.IsZero() {
+				c.Head = walked(tc.head)
+			}
+			if tc.refused {
+				c.Refused = &sunday
+			}
+			got := strings.Join(a.problems(s, c, call.Counts{}, sunday), "\n")
+			if tc.problems == "" && got != "" || !strings.Contains(got, tc.problems) || strings.Contains(got, "\n") {
+				t.Errorf("problems %q, want %q", got, tc.problems)
+			}
+		})
 	}
 }

@@ -31,8 +31,8 @@ func (a *Archive) Turns() *Turns {
 	t := &Turns{archive: a, due: map[string]time.Time{}}
 	now := a.clock.Now()
 	for _, s := range a.sources {
-		for _, w := range s.walks(now) {
-			if t.due[s.entryName(w)] = now; !w.atStart {
+		for _, w := range s.walks() {
+			if t.due[s.entryName(w)] = now; !w.due(now) {
 				t.due[s.entryName(w)] = w.when.Next(now)
 			}
 		}
@@ -50,7 +50,7 @@ func (t *Turns) Step(ctx context.Context) ([]Turn, error) {
 	chosen := make([][]scheduled, len(a.sources))
 	now := a.clock.Now()
 	for i, s := range a.sources {
-		for _, w := range s.walks(now) {
+		for _, w := range s.walks() {
 			if name := s.entryName(w); !t.due[name].After(now) {
 				chosen[i] = append(chosen[i], w)
 				t.due[name] = w.when.Next(now)

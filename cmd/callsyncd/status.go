@@ -68,6 +68,7 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 	} else {
 		a.say("daemon: not running")
 	}
+	a.printClocks(s)
 	for i := range s.Sources {
 		a.printProblems(s.Sources[i].Name, problemsOf(&s.Sources[i]))
 	}
@@ -78,6 +79,24 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 		a.say("%s", ink.green("green: completeness is proved for every source"))
 	} else {
 		a.say("%s", ink.red("red: completeness is not proved"))
+	}
+}
+
+// clockApart is how far this machine's clock may be from a vendor's before it
+// is worth a line.
+const clockApart = time.Minute
+
+// printClocks says where this machine's clock is not the vendor's.
+func (a *app) printClocks(s *call.StatusReport) {
+	for i := range s.Sources {
+		ahead := time.Duration(s.Sources[i].ClockAheadSeconds * float64(time.Second)).Round(time.Second)
+		word := "ahead of"
+		if ahead < 0 {
+			word = "behind"
+		}
+		if ahead.Abs() > clockApart {
+			a.say("%s this machine's clock is %v %s the vendor's of %s: check its time", a.ink().yellow("?"), ahead.Abs(), word, safe(string(s.Sources[i].Name)))
+		}
 	}
 }
 

@@ -115,5 +115,11 @@ func (s Schedule) Interval(t time.Time) time.Duration {
 	return s.Next(next).Sub(next)
 }
 
+// Overdue reports whether two moments or more have passed since something was
+// last done.
+func (s Schedule) Overdue(last, now time.Time) bool {
+	return now.After(s.Next(s.Next(last)))
+}
+
 // String returns the text Parse was given, without surrounding space.
 func (s Schedule) String() string { return s.spec }
