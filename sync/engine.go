@@ -113,8 +113,9 @@ type Engine struct {
 	tell  func(call.Progress)
 	clock call.Clock
 
-	claims *claims
-	links  *links
+	claims  *claims
+	replies *replyClock
+	links   *links
 
 	headWalk, pendingPass sync.Mutex // one run of each kind at a time
 	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
@@ -135,7 +136,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), links: newLinks(), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
+		claims: newClaims(), replies: newReplyClock(), links: newLinks(), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}

@@ -197,8 +197,6 @@ func (r *modelRun) work(s step) {
 func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	r.vendor.overlap = true
-	defer func() { r.vendor.overlap = false }()
 	var g sync.WaitGroup
 	every := func(d time.Duration, walk func(context.Context) error) {
 		g.Go(func() {

@@ -28,6 +28,7 @@ type modelCall struct {
 	answers bool // asked for by id, the vendor knows it although it is not listed
 	twice   bool // the list shows it in two rows
 
+	scrambled        string   // its place in a list without order
 	texts            []string // every text it ever had
 	versions         int      // contents it had, at most
 	shown, changed   int      // the vendor's count of mutations when it was listed, or changed, last
@@ -43,7 +44,6 @@ type modelVendor struct {
 	mu        sync.Mutex
 	calls     []*modelCall // every call there ever was
 	mutations int
-	overlap   bool           // several walks read the list at once
 	shifts    int            // calls that moved others over a page border, unseen
 	lists     int            // list answers given
 	later     map[int][]step // mutations to happen before a list answer
@@ -127,7 +127,7 @@ func (v *modelVendor) rows() (rows []*modelCall, calls int) {
 		case call.OrderOldestFirst:
 			return a.Created.Compare(b.Created)
 		}
-		return strings.Compare(scrambled(a.ID), scrambled(b.ID))
+		return strings.Compare(a.scrambled, b.scrambled)
 	})
 	return rows, calls
 }

@@ -12,26 +12,35 @@ import (
 // pageWork is what one list page came to.
 type pageWork struct {
 	writes  []call.Write
-	touched int // calls that were new or had changed
-	fresh   int // new calls
-	edited  int // changed calls
-	skipped int // calls older than the wanted history
+	touched int       // calls that were new or had changed
+	fresh   int       // new calls
+	edited  int       // changed calls
+	skipped []call.ID // calls older than the wanted history
+	// contested are changed calls another walk stored, or confirmed, while this
+	// answer was under way: only a later answer can say how they are.
+	contested int
 }
 
 // process turns the items of a page into writes. Calls that did not change cost
 // neither a request nor a write. The calls of the result are held claimed until
 // release is called, after the commit, so that nobody else sees one half done.
-func (e *Engine) process(ctx context.Context, page call.Page) (work *pageWork, release func(), err error) {
+func (e *Engine) process(ctx context.Context, page call.Page, a reply) (work *pageWork, release func(), err error) {
 	work = &pageWork{}
-	todo, err := e.pick(ctx, page, page.Items, work)
+	todo, err := e.pick(ctx, page, page.Items, a, e.replies.now(), work)
 	if err != nil || len(todo) == 0 {
 		return work, func() {}, err
 	}
-	release, err = e.claims.take(ctx, idsOf(todo))
+	ids := idsOf(todo)
+	unclaim, err := e.claims.take(ctx, ids)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err = e.work(ctx, page, todo, work); err != nil {
+	unhold := e.replies.hold(ids)
+	release = func() {
+		unhold()
+		unclaim()
+	}
+	if err = e.work(ctx, page, todo, a, work); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -39,9 +48,9 @@ func (e *Engine) process(ctx context.Context, page call.Page) (work *pageWork, r
 }
 
 // work observes the claimed items that still need it.
-func (e *Engine) work(ctx context.Context, page call.Page, claimed []call.Item, work *pageWork) error {
+func (e *Engine) work(ctx context.Context, page call.Page, items []call.Item, a reply, work *pageWork) error {
 	*work = pageWork{skipped: work.skipped}
-	todo, err := e.pick(ctx, page, claimed, work)
+	todo, err := e.pick(ctx, page, items, a, claimed, work)
 	if err != nil {
 		return err
 	}
@@ -73,8 +82,9 @@ func idsOf(items []call.Item) []call.ID {
 
 // pick picks the items that need work: those not stored yet and those whose
 // fingerprint moved. An unchanged call whose recording is still to come gets
-// its fresh link noted.
-func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, work *pageWork) ([]call.Item, error) {
+// its fresh link noted. Once the items are claimed, those are left out that this
+// answer may be too old for.
+func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, a reply, turn int, work *pageWork) ([]call.Item, error) {
 	known, err := e.store.Known(ctx, e.src.ID, idsOf(items))
 	if err != nil {
 		return nil, err
@@ -89,16 +99,18 @@ func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, wo
 		have, ok := known[it.ID]
 		switch {
 		case !ok && !e.src.Since.IsZero() && !it.CreatedAt.IsZero() && it.CreatedAt.Before(e.src.Since):
-			work.skipped++
-		case ok && have.ListFingerprint == it.Fingerprint:
+			work.skipped = append(work.skipped, it.ID)
+		case ok && have.ListFingerprint == it.Fingerprint && e.replies.confirm(it.ID, a, turn):
 			if have.RecordingPending {
 				e.offerLink(it, page)
 			}
+		case turn == claimed && !e.replies.replace(it.ID, a):
+			work.contested++
 		default:
 			todo = append(todo, it)
 		}
 	}
-	work.touched = len(todo)
+	work.touched = len(todo) + work.contested
 	return todo, nil
 }
 

@@ -48,7 +48,7 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 	if doubt == nil {
 		doubt = e.mark(ctx, r)
 	}
-	if n := unheld.count; n > 0 && doubt == nil {
+	if n := len(unheld); n > 0 && doubt == nil {
 		doubt = suspect("%d calls were listed and are not held", n)
 	}
 	return r.close(e.now(), unheld, doubt), doubt
@@ -70,31 +70,30 @@ func (e *Engine) restate(ctx context.Context) error {
 	return e.commit(ctx, nil, r.close(e.now(), unheld, owed.doubt), nil)
 }
 
-// missing are the calls that were listed and are not held.
-type missing struct {
-	ids   map[call.ID]struct{} // including those older than the wanted history
-	count int                  // without them
-}
-
-// compare holds the archive against what a walk listed.
-func (e *Engine) compare(ctx context.Context, w *walker) (*reconciliation, missing, error) {
-	r := &reconciliation{days: make(map[string]*call.StatementDay)}
+// compare holds the archive against what a walk listed. It also returns the
+// wanted calls that were listed and are not held.
+func (e *Engine) compare(ctx context.Context, w *walker) (r *reconciliation, unheld map[call.ID]struct{}, err error) {
+	r = &reconciliation{days: make(map[string]*call.StatementDay)}
 	r.statement = call.Statement{
 		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, Expected: w.walk.Total, Listed: len(w.seen),
-		Unwanted: w.skipped, Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
+		Unwanted: len(w.skipped), Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
 		Parts: make(map[call.PartName]map[call.State]int), Open: make(map[call.PartName]map[string]int),
 	}
 	for _, name := range call.PartNames {
 		r.statement.Parts[name], r.statement.Open[name] = make(map[call.State]int), make(map[string]int)
 	}
-	unheld := maps.Clone(w.seen)
-	err := e.store.Each(ctx, e.src.ID, func(record call.Record) error {
+	unheld = maps.Clone(w.seen)
+	err = e.store.Each(ctx, e.src.ID, func(record call.Record) error {
 		_, listed := w.seen[record.Call.ID]
 		delete(unheld, record.Call.ID)
 		e.balance(r, &record, listed)
 		return nil
 	})
-	return r, missing{unheld, max(0, len(unheld)-w.skipped)}, err
+	maps.DeleteFunc(unheld, func(id call.ID, _ struct{}) bool {
+		_, unwanted := w.skipped[id]
+		return unwanted
+	})
+	return r, unheld, err
 }
 
 // balance enters one held call.
@@ -218,11 +217,11 @@ func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) 
 }
 
 // close completes the statement.
-func (r *reconciliation) close(now time.Time, unheld missing, doubt error) *call.Statement {
+func (r *reconciliation) close(now time.Time, unheld map[call.ID]struct{}, doubt error) *call.Statement {
 	st := &r.statement
 	st.FinishedAt = now.UTC()
-	if st.MissingCount = unheld.count; st.MissingCount > 0 {
-		ids := slices.Sorted(maps.Keys(unheld.ids))
+	if st.MissingCount = len(unheld); st.MissingCount > 0 {
+		ids := slices.Sorted(maps.Keys(unheld))
 		st.Missing = ids[:min(len(ids), call.StatementRows)]
 	}
 	open := 0

@@ -70,12 +70,8 @@ func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error 
 	for at := start; at != first && !w.quiet; {
 		at = e.before(at, w.size)
 		w.position = at
-		page, err := w.list(ctx)
-		if err != nil {
-			return fmt.Errorf("page %d, backward: %w", w.walk.Pages+1, err)
-		}
-		if _, err := w.take(ctx, page); err != nil {
-			return err
+		if _, err := w.step(ctx); err != nil {
+			return fmt.Errorf("backward: %w", err)
 		}
 	}
 	return nil

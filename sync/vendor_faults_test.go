@@ -25,6 +25,7 @@ type faultyVendor struct {
 	learn       func(list int) bool // whether the vendor's documents prove now that every call has a transcript
 	onFetch     func()              // called before each document is read
 	asked       map[call.ID]int     // how many documents were asked for, by call
+	travel      func(list int)      // called while a list answer is under way
 }
 
 // learnedEverywhere is what a faultyVendor has learned once learn said so.
@@ -50,8 +51,13 @@ func (v *faultyVendor) List(ctx context.Context, req call.ListRequest) (call.Pag
 	if last := (len(v.calls) + req.Size - 1) / req.Size; v.repeatsLast && req.Position.Page > last {
 		req.Position.Page = last
 	}
+	travel := v.travel
 	v.mu.Unlock()
-	return v.fakeVendor.List(ctx, req)
+	page, err := v.fakeVendor.List(ctx, req)
+	if travel != nil {
+		travel(v.lists)
+	}
+	return page, err
 }
 
 func (v *faultyVendor) Wanted(docs call.Documents, learned map[string]string) (string, bool) {

@@ -34,6 +34,7 @@ type walker struct {
 	walk     call.Walk
 	position call.Position
 	seen     map[call.ID]struct{}
+	skipped  map[call.ID]struct{} // calls older than since
 	cursors  map[string]bool
 	order    orderWatch
 	fields   fields
@@ -45,7 +46,7 @@ type walker struct {
 	round    bool // the statement is made by the round this walk belongs to
 	quiet    bool // the last page held only known, unchanged calls older than the cutoff
 	largest  int  // rows on the largest page
-	skipped  int  // calls older than since
+	fresh    int  // calls on the page at the position not seen before in this walk
 	unusable int  // rows without an id
 }
 
@@ -53,7 +54,7 @@ func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time)
 	return &walker{
 		e: e, purpose: purpose, phase: phase, cutoff: cutoff, size: e.info.PageSize,
 		saved: e.now(), walk: call.Walk{StartedAt: e.now().UTC()}, position: e.firstPosition(),
-		seen: make(map[call.ID]struct{}), cursors: make(map[string]bool),
+		seen: make(map[call.ID]struct{}), skipped: make(map[call.ID]struct{}), cursors: make(map[string]bool),
 	}
 }
 
@@ -70,20 +71,41 @@ func (w *walker) run(ctx context.Context) error {
 	ctx = call.WithPurpose(ctx, w.purpose)
 	w.partial = w.position != w.e.firstPosition()
 	for {
-		page, err := w.list(ctx)
-		if err != nil && w.beyondEnd(ctx, err) {
-			w.ended = true
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("page %d: %w", w.walk.Pages+1, err)
-		}
-		done, err := w.take(ctx, page)
+		done, err := w.step(ctx)
 		if err != nil || done {
 			return err
 		}
 		if err := w.e.waitForDownloads(ctx, w.sweep); err != nil {
 			return err
+		}
+	}
+}
+
+// contests is how often a page is read again because another walk was at its
+// calls meanwhile.
+const contests = 3
+
+// step reads the page at the position and stores it. done means nothing further
+// is to be read.
+func (w *walker) step(ctx context.Context) (done bool, err error) {
+	for try := 0; ; try++ {
+		a := w.e.replies.ask()
+		page, err := w.list(ctx)
+		if err != nil {
+			w.e.replies.close(a)
+			if w.beyondEnd(ctx, err) {
+				w.ended = true
+				return true, nil
+			}
+			return false, fmt.Errorf("page %d: %w", w.walk.Pages+1, err)
+		}
+		done, contested, err := w.take(ctx, page, w.e.replies.arrived(a))
+		w.e.replies.close(a)
+		if err != nil || contested == 0 {
+			return done, err
+		}
+		if try == contests {
+			return false, suspect("calls changed again and again while page %d was read by several walks; it is read again", w.walk.Pages)
 		}
 	}
 }
@@ -108,18 +130,30 @@ func (w *walker) list(ctx context.Context) (call.Page, error) {
 	}
 }
 
-// take stores one page and moves on. done means nothing further is to be read.
-func (w *walker) take(ctx context.Context, page call.Page) (done bool, err error) {
+// take stores one page and moves on, unless calls of it were contested: then
+// the same page must be read again. done means nothing further is to be read.
+func (w *walker) take(ctx context.Context, page call.Page, a reply) (done bool, contested int, err error) {
 	w.e.sawClock(page.FetchedAt)
 	if err := w.plausible(ctx, page); err != nil {
-		return false, err
+		return false, 0, err
 	}
-	fresh := w.count(page)
-	work, release, err := w.e.process(ctx, page)
+	w.fresh += w.count(page)
+	work, release, err := w.e.process(ctx, page, a)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	defer release()
+	if work.contested > 0 {
+		return false, work.contested, w.commit(ctx, work)
+	}
+	done, err = w.advance(ctx, page, work)
+	return done, 0, err
+}
+
+// advance commits a page and moves the position behind it.
+func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (done bool, err error) {
+	fresh := w.fresh
+	w.fresh = 0
 	next, more := w.next(page, fresh)
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
@@ -289,7 +323,9 @@ const saveEvery = 30 * time.Second
 func (w *walker) commit(ctx context.Context, work *pageWork) error {
 	w.walk.New += work.fresh
 	w.walk.Edits += work.edited
-	w.skipped += work.skipped
+	for _, id := range work.skipped {
+		w.skipped[id] = struct{}{}
+	}
 	if len(work.writes) == 0 && w.keep == nil && w.e.now().Sub(w.saved) < saveEvery {
 		return nil
 	}
