@@ -60,18 +60,20 @@ func (w *walker) outsideWindow() bool {
 // recentFromEnd serves lists that put the newest calls last: forward from the
 // page that was last, then backward until known ground.
 func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error {
-	first := w.position
-	w.position = e.positionOf(max(0, total-1), w.size)
-	start := w.position
+	row := max(0, total-1) / w.size * w.size // nothing before it was read yet
+	w.position = e.positionOf(row, w.size)
 	if err := w.run(ctx); err != nil {
 		return err
 	}
 	ctx = call.WithPurpose(ctx, w.purpose)
-	for at := start; at != first && !w.quiet; {
-		at = e.before(at, w.size)
-		w.position = at
+	for row > 0 && !w.quiet {
+		size := w.size
+		w.position, w.anchored = e.positionOf(row-1, size), false
 		if _, err := w.step(ctx); err != nil {
 			return fmt.Errorf("backward: %w", err)
+		}
+		if w.size == size { // otherwise a smaller page was read, which may not reach this far
+			row = (row - 1) / size * size
 		}
 	}
 	return nil

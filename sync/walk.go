@@ -39,15 +39,21 @@ type walker struct {
 	order    orderWatch
 	fields   fields
 	repeats  int
-	moved    bool // the vendor's total changed under way
-	dropped  bool // it went down
-	ended    bool // the list's end was reached, rather than known ground
-	partial  bool // the walk did not begin at the list's beginning
-	round    bool // the statement is made by the round this walk belongs to
-	quiet    bool // the last page held only known, unchanged calls older than the cutoff
-	largest  int  // rows on the largest page
-	fresh    int  // calls on the page at the position not seen before in this walk
-	unusable int  // rows without an id
+	moved    bool      // the vendor's total changed under way
+	dropped  bool      // it went down
+	ended    bool      // the list's end was reached, rather than known ground
+	partial  bool      // the walk did not begin at the list's beginning
+	round    bool      // the statement is made by the round this walk belongs to
+	quiet    bool      // the last page held only known, unchanged calls older than the cutoff
+	largest  int       // rows on the largest page
+	anchored bool      // the position is that of the last row read, to show whether the list moved
+	aligned  bool      // the vendor gives whole pages only, whatever row is asked for
+	stepped  int       // how often the walk stepped back because the list had moved
+	began    time.Time // by the vendor's clock
+	grown    int       // calls made after that, beyond the first page
+	first    *int      // the vendor's first count
+	fresh    int       // calls on the page at the position not seen before in this walk
+	unusable int       // rows without an id
 }
 
 func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
@@ -126,8 +132,22 @@ func (w *walker) list(ctx context.Context) (call.Page, error) {
 			ctx.Err() != nil || smaller < w.e.info.MinSize {
 			return page, err
 		}
-		w.size = smaller
+		w.shrink(smaller)
 	}
+}
+
+// shrink goes on with smaller pages. Where pages are numbered, the position gets
+// the number of the smaller page that holds the same row.
+func (w *walker) shrink(size int) {
+	if w.e.info.Paging == call.PagingPage {
+		granted := w.size
+		if w.largest > 0 {
+			granted = min(granted, w.largest) // the vendor gives fewer rows than asked for
+		}
+		row := (w.position.Page - w.e.info.FirstPage) * granted
+		w.position = w.e.positionOf(row, min(granted, size))
+	}
+	w.size = size
 }
 
 // take stores one page and moves on, unless calls of it were contested: then
@@ -136,6 +156,9 @@ func (w *walker) take(ctx context.Context, page call.Page, a reply) (done bool, 
 	w.e.sawClock(page.FetchedAt)
 	if err := w.plausible(ctx, page); err != nil {
 		return false, 0, err
+	}
+	if w.anchored && !w.continues(page) {
+		return false, 0, w.stepBack()
 	}
 	w.fresh += w.count(page)
 	work, release, err := w.e.process(ctx, page, a)
@@ -155,6 +178,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	fresh := w.fresh
 	w.fresh = 0
 	next, more := w.next(page, fresh)
+	next = w.anchor(page, next, fresh)
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
@@ -194,7 +218,9 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 
 // count keeps the books of the walk and returns how many calls were not seen before in it.
 func (w *walker) count(page call.Page) (fresh int) {
-	w.walk.Pages++
+	if w.walk.Pages++; w.began.IsZero() {
+		w.began = page.FetchedAt
+	}
 	w.unusable += page.Unusable
 	w.largest = max(w.largest, len(page.Items))
 	for _, it := range page.Items {
@@ -206,12 +232,18 @@ func (w *walker) count(page call.Page) (fresh int) {
 		}
 		w.seen[it.ID] = struct{}{}
 		fresh++
+		if w.walk.Pages > 1 && it.CreatedAt.After(w.began.Add(time.Second)) && !it.CreatedAt.After(page.FetchedAt) {
+			w.grown++
+		}
 		w.order.see(it)
 		if w.sweep {
 			w.fields.see(it.Body)
 		}
 	}
 	w.walk.Seen = len(w.seen)
+	if w.first == nil {
+		w.first = page.Total
+	}
 	if page.Total != nil {
 		if w.walk.Total != nil && *page.Total != *w.walk.Total {
 			w.moved, w.dropped = true, w.dropped || *page.Total < *w.walk.Total
@@ -238,8 +270,11 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	} else {
 		position.Offset += n
 	}
+	if w.anchored && n == 1 && fresh == 0 {
+		return position, false // the anchor, and nothing behind it
+	}
 	switch complete := w.partial || page.Total == nil || len(w.seen) >= *page.Total; {
-	case n == 0 || fresh == 0 && complete && page.Total != nil:
+	case n == 0 || fresh == 0 && complete && page.Total != nil && !w.anchored:
 		return position, false // nothing, or the last page over again
 	case page.More != nil && (*page.More || complete):
 		return position, *page.More
@@ -348,8 +383,17 @@ func (w *walker) verdict() error {
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:
 		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
+	case w.outgrew():
+		return suspect("%d calls appeared while the list was read and the vendor's count went from %d to %d, so others vanished and may have hidden one", w.grown, *w.first, *w.walk.Total)
 	}
 	return nil
+}
+
+// outgrew reports more new calls than the vendor's count grew by. A call that
+// vanishes while another arrives farther on leaves the count as it is, and may
+// draw a third over a page border.
+func (w *walker) outgrew() bool {
+	return w.walk.Total != nil && len(w.seen) <= *w.walk.Total && w.grown > *w.walk.Total-*w.first && w.e.info.Paging != call.PagingOffset
 }
 
 // shrinkShare is how much of its list a vendor may lose between two walks before

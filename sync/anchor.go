@@ -1,0 +1,43 @@
+package callsync
+
+import "callsyncd/call"
+
+// stepsBack is how often one walk follows a list that moves.
+const stepsBack = 5
+
+// anchor lets the next page begin with the last row of this one, where pages
+// begin at any row. If a row vanishes in between, those behind it move up, and
+// without this overlap the first of them would be in neither page.
+func (w *walker) anchor(page call.Page, next call.Position, fresh int) call.Position {
+	if w.e.info.Paging != call.PagingOffset {
+		return next
+	}
+	if w.anchored && fresh == 0 && len(page.Items) > 1 {
+		w.aligned = true // the very page it gave before
+	}
+	w.anchored = !w.aligned && len(page.Items) > 1
+	if w.anchored {
+		next.Offset--
+	}
+	return next
+}
+
+// continues reports whether a page goes on where the walk was: its first row is
+// one that was read, and so is everything before that.
+func (w *walker) continues(page call.Page) bool {
+	if len(page.Items) == 0 {
+		return false
+	}
+	_, ok := w.seen[page.Items[0].ID]
+	return ok
+}
+
+// stepBack takes the walk back by a page, to where it knows the list.
+func (w *walker) stepBack() error {
+	if w.stepped++; w.stepped > stepsBack {
+		return suspect("the vendor's list moved %d times while it was read (at page %d); the walk was given up", w.stepped, w.walk.Pages)
+	}
+	w.position = w.e.before(w.position, w.size)
+	w.anchored = w.position != w.e.firstPosition()
+	return nil
+}

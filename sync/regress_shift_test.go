@@ -1,0 +1,162 @@
+package callsync
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"callsyncd/call"
+)
+
+// moveAt changes the vendor's calls before one list answer.
+func (b *testbed) moveAt(list int, change func(calls []*fakeCall) []*fakeCall) {
+	first := b.vendor.lists
+	b.vendor.onList = func(n int) {
+		if n == first+list {
+			b.vendor.edit(func() { b.vendor.calls = change(slices.Clone(b.vendor.calls)) })
+		}
+	}
+}
+
+// swap lets the call at index i vanish and another one appear at the list's end,
+// which leaves the vendor's count as it was.
+func swap(i int) func([]*fakeCall) []*fakeCall {
+	return func(calls []*fakeCall) []*fakeCall {
+		late := &fakeCall{ID: "after " + calls[len(calls)-1].ID, Created: time.Now().UTC(), Status: "completed"}
+		return append(slices.Delete(calls, i, i+1), late)
+	}
+}
+
+// A call that vanishes draws those behind it over a page border. Where pages may
+// begin at any row, they overlap by one, and the walk sees that the list moved.
+func TestVanishedCallHidesNoneInAListReadByOffset(t *testing.T) {
+	for name, noTotal := range map[string]bool{"the count stays the same": false, "no count": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				b.vendor.paging, b.vendor.noTotal = call.PagingOffset, noTotal
+				b.restart()
+				b.moveAt(4, swap(7))
+				b.mustRound(false)
+				if b.held() != 96 {
+					b.t.Errorf("held %d of the 96 calls there ever were", b.held())
+				}
+			})
+		})
+	}
+}
+
+func TestListThatKeepsMovingIsNotProved(t *testing.T) {
+	inBubble(t, 300, func(b *testbed) {
+		b.vendor.paging = call.PagingOffset
+		b.vendor.onList = func(n int) {
+			if n%2 == 0 && n < 80 {
+				b.vendor.edit(func() { b.vendor.calls = swap(0)(slices.Clone(b.vendor.calls)) })
+			}
+		}
+		b.restart()
+		if r := b.round(false); r.Complete || !strings.Contains(r.Error, "list moved") {
+			b.t.Errorf("complete %t, %q", r.Complete, r.Error)
+		}
+		b.vendor.onList = nil
+		b.mustRound(false)
+	})
+}
+
+// alignedVendor gives the whole page around the row it is asked for.
+type alignedVendor struct{ *fakeVendor }
+
+func (v *alignedVendor) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
+	req.Position.Offset -= req.Position.Offset % req.Size
+	return v.fakeVendor.List(ctx, req)
+}
+
+func TestVendorThatGivesWholePagesOnly(t *testing.T) {
+	for name, noTotal := range map[string]bool{"count": false, "no count": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				b.vendor.paging, b.vendor.noTotal = call.PagingOffset, noTotal
+				b.source.Provider = &alignedVendor{b.vendor}
+				b.restart()
+				b.mustRound(false)
+				if b.held() != 95 || b.vendor.lists > 13 {
+					b.t.Errorf("held %d of 95 after %d requests", b.held(), b.vendor.lists)
+				}
+			})
+		})
+	}
+}
+
+// Numbered pages cannot overlap. But more new calls than the count grew by mean
+// that others vanished.
+func TestVanishAndArrivalInNumberedPagesAreReadAgain(t *testing.T) {
+	inBubble(t, 95, func(b *testbed) {
+		b.vendor.reverseList()
+		b.vendor.onList = func(int) { time.Sleep(5 * time.Second) }
+		slow := b.vendor.onList
+		b.moveAt(4, swap(7))
+		move := b.vendor.onList
+		b.vendor.onList = func(n int) { slow(n); move(n) }
+		b.mustRound(false)
+		if b.held() != 96 {
+			b.t.Errorf("held %d of the 96 calls there ever were", b.held())
+		}
+	})
+}
+
+// Pages that are numbered get other numbers when they get smaller.
+func TestSmallerPagesDoNotLookLikeARepeatingVendor(t *testing.T) {
+	for name, reversed := range map[string]bool{"forward": false, "from the end": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				if reversed {
+					b.vendor.reverseList()
+					b.mustRound(false)
+				}
+				v := &shrinkingVendor{b.vendor}
+				b.source.Provider = v
+				b.restart()
+				fails, from := 1, b.vendor.lists+4
+				b.vendor.failList = func(n int) error {
+					if n >= from && fails > 0 {
+						fails--
+						return call.ErrTransient
+					}
+					return nil
+				}
+				before := b.vendor.lists
+				if reversed {
+					time.Sleep(100 * time.Hour)
+					b.vendor.edit(func() {
+						for i := range b.vendor.calls {
+							b.vendor.calls[i].Rev = 1
+						}
+					})
+					if err := b.engine.Trailing(b.t.Context()); err != nil {
+						b.t.Error(err)
+					}
+					for _, c := range b.vendor.calls {
+						if b.versions(call.ID(c.ID)) != 2 {
+							b.t.Errorf("call %s was not read again", c.ID)
+						}
+					}
+					return
+				}
+				b.mustRound(false)
+				if n := b.vendor.lists - before; b.held() != 95 || n != 3+1+13 {
+					b.t.Errorf("held %d of 95 after %d requests for 3 pages, a failure, and 13 half pages", b.held(), n)
+				}
+			})
+		})
+	}
+}
+
+// shrinkingVendor may be asked for any number of rows.
+type shrinkingVendor struct{ *fakeVendor }
+
+func (v *shrinkingVendor) Info() call.ProviderInfo {
+	info := v.fakeVendor.Info()
+	info.MinSize = 1
+	return info
+}
