@@ -49,7 +49,25 @@ func (f *fieldOrder) see(t time.Time) {
 	}
 }
 
-// order says what the items seen so far prove.
+// orderSteps is how many steps the same way prove an order: fewer may go one way
+// by chance, and a list so short costs little to read whole.
+const orderSteps = 12
+
+// proved says what the items seen so far prove about the list: unknown while
+// there are too few of them.
+func (o *orderWatch) proved() (call.Order, string) {
+	order, field := o.order()
+	steps := o.created.up + o.created.down
+	if field == fieldUpdated {
+		steps = o.updated.up + o.updated.down
+	}
+	if field != "" && steps < orderSteps {
+		return call.OrderUnknown, ""
+	}
+	return order, field
+}
+
+// order says what the items seen so far look like.
 func (o *orderWatch) order() (call.Order, string) {
 	if order := o.created.order(); order == call.OrderNewestFirst || order == call.OrderOldestFirst {
 		return order, fieldCreated

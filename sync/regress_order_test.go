@@ -206,3 +206,18 @@ func TestFirstCallOfAnEmptyAccountIsFoundByTheHeadWalk(t *testing.T) {
 		}
 	})
 }
+
+// A few calls may stand newest first by chance; a new one then appears anywhere.
+func TestFewCallsProveNoOrder(t *testing.T) {
+	inBubble(t, 10, func(b *testbed) {
+		t := b.t
+		b.mustRound(false)
+		time.Sleep(time.Hour)
+		b.vendor.edit(func() {
+			b.vendor.calls = append(b.vendor.calls, &fakeCall{ID: "new", Created: time.Now().UTC(), Status: "completed"})
+		})
+		if err := b.engine.Head(t.Context()); err != nil || b.held() != 11 {
+			t.Errorf("%v, held %d of 11", err, b.held())
+		}
+	})
+}

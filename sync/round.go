@@ -166,7 +166,7 @@ func (e *Engine) probe(ctx context.Context, w *walker, read bool) string {
 
 // learned keeps what a whole walk showed about the vendor.
 func (w *walker) learned(c *call.Checkpoint, window string) {
-	if order, field := w.order.order(); order != call.OrderUnknown {
+	if order, field := w.order.proved(); order != call.OrderUnknown {
 		c.Order, c.OrderField = order, field
 	}
 	if !w.sweep {

@@ -164,7 +164,7 @@ func isSuspicion(err error) bool { return errors.As(err, new(*suspicion)) }
 func keepBackfill(c *call.Checkpoint, w *walker) {
 	walk := w.walk
 	walk.Position = w.position
-	if order, field := w.order.order(); field == fieldCreated {
+	if order, field := w.order.proved(); field == fieldCreated {
 		walk.Order = order
 	}
 	c.Backfill = &walk
