@@ -96,6 +96,8 @@ func (f *fake) History(_ context.Context, key call.Key) ([]call.Event, error) {
 		{At: at("2025-12-01T10:01:00Z"), Kind: call.EventParts, SHA256: "0a1b", Parts: []call.PartEvent{
 			{Part: call.PartTranscript, State: call.Pending, Reason: "not_ready", Attempts: 2}, {Part: call.PartRecording, State: call.Stored}}},
 		{At: at("2025-12-01T10:02:00Z"), Kind: call.EventAcknowledged, Note: "known"},
+		{At: at("2025-12-01T10:03:00Z"), Kind: call.EventQuarantined, Version: 1, Note: "the new summary is empty",
+			Parts: []call.PartEvent{{Part: call.PartSummary, State: call.Stored, Reason: "worse_version_kept_aside"}}},
 	}, f.err
 }
 

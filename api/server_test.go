@@ -133,7 +133,7 @@ func TestClientRoundTrip(t *testing.T) {
 				t.Errorf("stats: %+v, %v", stats.Value, err)
 			}
 			life, err := c.History(ctx, first)
-			if err != nil || life.Value.Key != first || len(life.Value.Data) != 3 || life.Value.Data[1].Parts[0].Attempts != 2 {
+			if err != nil || life.Value.Key != first || len(life.Value.Data) != 4 || life.Value.Data[1].Parts[0].Attempts != 2 {
 				t.Errorf("history: %+v, %v", life.Value, err)
 			}
 			statements, err := c.Statements(ctx, []call.SourceID{"crm", "erp"}, 2)

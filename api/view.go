@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"callsyncd/call"
@@ -107,11 +108,33 @@ func (s *server) show(ctx context.Context, c call.Call, v view) (callView, error
 		out.Raw = &raw
 	}
 	if v.versions {
-		versions, err := s.Store.Versions(ctx, c.Key)
+		versions, err := s.versions(ctx, c.Key)
 		if err != nil {
 			return callView{}, err
 		}
 		out.Versions = &versions
 	}
 	return out, nil
+}
+
+// versions are the states of a call, marked where a part was set aside.
+func (s *server) versions(ctx context.Context, key call.Key) ([]call.Version, error) {
+	versions, err := s.Store.Versions(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.Store.History(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		i := slices.IndexFunc(versions, func(v call.Version) bool { return v.Number == e.Version })
+		if e.Kind != call.EventQuarantined || i < 0 {
+			continue
+		}
+		for _, p := range e.Parts {
+			versions[i].Quarantined = append(versions[i].Quarantined, p.Part)
+		}
+	}
+	return versions, nil
 }

@@ -62,6 +62,9 @@ type Version struct {
 	// Documents are all documents known at this version, also those that did
 	// not change with it.
 	Documents Documents `json:"documents"`
+	// Quarantined are the parts of which this version brought a worse text
+	// than the one before, which therefore stays current.
+	Quarantined []PartName `json:"quarantined,omitempty"`
 }
 
 // Write is one call's new state, stored in the transaction of its page.

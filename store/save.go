@@ -266,9 +266,14 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 			return err
 		}
 	}
-	events := write.Events
+	events := slices.Clone(write.Events)
+	for i := range events {
+		if events[i].Kind == call.EventQuarantined && len(docs) > 0 {
+			events[i].Version = c.Version
+		}
+	}
 	if e, changed := partsEvent(&old, &r); changed && !isNew {
-		events = append(slices.Clip(events), e)
+		events = append(events, e)
 	}
 	if err := w.remember(key, events...); err != nil || write.Kind == "" {
 		return err

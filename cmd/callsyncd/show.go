@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -163,14 +164,15 @@ func (a *app) parts(c *client.Call) string {
 		name  call.PartName
 		state call.State
 	}{{call.PartRecord, p.Record}, {call.PartTranscript, p.Transcript}, {call.PartSummary, p.Summary}, {call.PartRecording, p.Recording}} {
-		list = append(list, string(part.name)+" "+a.state(part.state)+loss(c.Details[part.name]))
+		list = append(list, string(part.name)+" "+a.state(part.state)+remark(c.Details[part.name]))
 	}
 	return strings.Join(list, ", ")
 }
 
-// loss says why a lost part is, and whether that was accepted.
-func loss(d client.PartDetail) string {
-	if d.State != call.Lost {
+// remark says why a lost part is, whether that was accepted, and what is odd
+// about a stored one.
+func remark(d client.PartDetail) string {
+	if d.State != call.Lost && d.State != call.Stored {
 		return ""
 	}
 	accepted := ""
@@ -219,9 +221,13 @@ func indented(document []byte) string {
 
 func (a *app) printVersions(versions []call.Version) {
 	a.say("")
-	g := newGrid(">version", "observed (UTC)", "fingerprint", "documents")
+	g := newGrid(">version", "observed (UTC)", "fingerprint", "documents", "set aside as worse")
 	for _, v := range versions {
-		g.row(v.Number, moment(v.ObservedAt), safe(v.Fingerprint), safe(strings.Join(slices.Sorted(maps.Keys(v.Documents)), ", ")))
+		aside := make([]string, len(v.Quarantined))
+		for i, part := range v.Quarantined {
+			aside[i] = safe(string(part))
+		}
+		g.row(v.Number, moment(v.ObservedAt), safe(v.Fingerprint), safe(strings.Join(slices.Sorted(maps.Keys(v.Documents)), ", ")), cmp.Or(strings.Join(aside, ", "), "-"))
 	}
 	g.print(a.stdout)
 }
