@@ -173,14 +173,17 @@ func (c *Call) Time() time.Time {
 	return c.FirstSeenAt
 }
 
+// longestCall is the greatest believable length of a call.
+const longestCall = 30 * 24 * time.Hour
+
 // End is the best known moment the call was over: its end, else its start
-// plus its length, else its start.
+// plus its length where that can be true, else its start.
 func (c *Call) End() time.Time {
 	if c.EndedAt != nil {
 		return *c.EndedAt
 	}
 	t := c.Time()
-	if c.DurationSeconds != nil && *c.DurationSeconds > 0 {
+	if c.DurationSeconds != nil && *c.DurationSeconds > 0 && *c.DurationSeconds <= longestCall.Seconds() {
 		t = t.Add(time.Duration(*c.DurationSeconds * float64(time.Second)))
 	}
 	return t

@@ -12,6 +12,9 @@ type SourceID string
 // ID is the vendor's own identifier of a call: opaque bytes, never a path.
 type ID string
 
+// MaxIDBytes is the longest id a call may have.
+const MaxIDBytes = 2048
+
 // Key names one call in the archive. Its text form is "source/id"; the source
 // holds no slash, the id may.
 type Key struct {

@@ -60,7 +60,7 @@ type Item struct {
 // Page is one list answer.
 type Page struct {
 	Items []Item
-	// Unusable counts rows without an id, which cannot be stored.
+	// Unusable counts rows without a usable id, which cannot be stored.
 	Unusable int
 	// Total is the vendor's count of the whole list; nil when it gives none.
 	Total *int

@@ -12,7 +12,7 @@ import (
 // Limits of what may name a call.
 const (
 	maxSourceBytes = 32
-	maxIDBytes     = 2048
+	maxIDBytes     = call.MaxIDBytes
 )
 
 // timeBytes is the length of an encoded time.

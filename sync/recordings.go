@@ -394,26 +394,32 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 	}
 	part.Attempts++
 	w := e.weather(&record.Call, e.now().UTC())
-	kind := call.ChangeKind("")
+	kind, reason := call.ChangeKind(""), failureReason(failure)
+	promised, why := e.promised(known)
+	if errors.Is(failure, errNoLink) && promised {
+		reason = reasonOr(why, reason)
+	}
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
 	case !w.waited(w.base()) || !final(failure):
-		*part = waiting(*part, failureReason(failure), w, w.over())
-	case errors.Is(failure, errNoLink) && !e.promised(known):
+		*part = waiting(*part, reason, w, w.over())
+	case errors.Is(failure, errNoLink) && !promised:
 		*part, kind = call.Part{State: call.None, Reason: "horizon"}, call.ChangePart
 	default:
-		*part, kind = lost(*part, failureReason(failure)), call.ChangePart
+		*part, kind = lost(*part, reason), call.ChangePart
 	}
 	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Mirror()
 	return e.write(ctx, call.Write{Record: next, Kind: kind})
 }
 
-// promised reports whether the vendor says that there is a recording.
-func (e *Engine) promised(known call.Documents) bool {
+// promised reports whether the vendor says that there is a recording, and in a
+// word what it gave instead of one, where it gave anything.
+func (e *Engine) promised(known call.Documents) (promised bool, why string) {
 	mapped, err := e.src.Provider.Map(known)
-	return err != nil || mapped.Recording.Evidence == call.EvidencePromised || mapped.Recording.Evidence == call.EvidencePresent
+	given := mapped.Recording.Evidence
+	return err != nil || given == call.EvidencePromised || given == call.EvidencePresent, mapped.Recording.Reason
 }
 
 // waitForDownloads holds a sweep back while more links are waiting than one

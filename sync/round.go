@@ -122,6 +122,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			return context.Cause(ctx)
 		}
 	}
+	err = givenUp(err)
 	walk := w.walk
 	walk.FinishedAt, walk.Clean = e.now().UTC(), err == nil
 	if err != nil {
@@ -146,6 +147,15 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		}
 	})
 	return errors.Join(err, saveErr, e.revisit(ctx))
+}
+
+// givenUp adds to what went wrong what becomes of it. Doubts say so themselves,
+// and refused credentials wait for somebody.
+func givenUp(err error) error {
+	if err == nil || isSuspicion(err) || errors.Is(err, call.ErrUnauthorized) {
+		return err
+	}
+	return fmt.Errorf("%w; the walk was given up, what is stored stays, the next walk asks again", err)
 }
 
 // probe asks whether the vendor obeys its time window, where one may be needed.

@@ -37,6 +37,8 @@ func TestSettle(t *testing.T) {
 		"promised and never given is lost":        {ev: ev(call.EvidencePromised, "http_404"), w: with(history, func(w *weather) { w.firstSeen = ago(80 * time.Hour) }), state: call.Lost, reason: "http_404"},
 		"a live call proves nothing by a flag":    {ev: ev(call.EvidenceAbsent, "flag"), w: with(recent, func(w *weather) { w.status = call.StatusInProgress }), state: call.Pending, reason: "in_progress"},
 		"a call that never ends is given up":      {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.status = call.StatusRinging; w.firstSeen = ago(80 * time.Hour) }), state: call.None, reason: "horizon"},
+		"a call of the future is waited for":      {ev: ev(call.EvidenceUnknown, ""), w: with(recent, func(w *weather) { w.end = now.AddDate(7000, 0, 0); w.firstSeen = ago(71 * time.Hour) }), state: call.Pending, reason: "not_ready"},
+		"but not for ever":                        {ev: ev(call.EvidenceUnknown, ""), w: with(recent, func(w *weather) { w.end = now.AddDate(7000, 0, 0); w.firstSeen = ago(73 * time.Hour) }), state: call.None, reason: "horizon"},
 		"a failure is no evidence":                {ev: ev(call.EvidenceUnknown, ""), w: with(history, func(w *weather) { w.failure = call.ErrTransient }), state: call.Pending, reason: "error"},
 		"a spent budget is waited for":            {ev: ev(call.EvidenceUnknown, ""), w: with(recent, func(w *weather) { w.failure = &call.BudgetError{Until: now.Add(time.Hour)} }), state: call.Pending, reason: "budget"},
 		"failing to the end is no loss":           {ev: ev(call.EvidencePromised, "http_404"), w: with(history, func(w *weather) { w.failure = call.ErrTransient; w.firstSeen = ago(80 * time.Hour) }), state: call.Pending, reason: "error"},

@@ -9,6 +9,10 @@ import (
 	"callsyncd/call"
 )
 
+// blankPages is how many pages in a row may be without calls although more are
+// promised: a vendor that filters its pages after cutting them has a few.
+const blankPages = 50
+
 // suspicion is a list answer that looks successful and is not to be believed.
 // The run that meets one is not clean.
 type suspicion struct{ message string }
@@ -38,7 +42,8 @@ type walker struct {
 	cursors  map[string]bool
 	order    orderWatch
 	fields   fields
-	repeats  int
+	repeats  int       // pages in a row with no call that was not seen before
+	blank    int       // pages in a row without any call
 	moved    bool      // the vendor's total changed under way
 	dropped  bool      // it went down
 	ended    bool      // the list's end was reached, rather than known ground
@@ -53,7 +58,7 @@ type walker struct {
 	grown    int       // calls made after that, beyond the first page
 	first    *int      // the vendor's first count
 	fresh    int       // calls on the page at the position not seen before in this walk
-	unusable int       // rows without an id
+	unusable int       // rows without a usable id
 }
 
 func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
@@ -184,6 +189,12 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	}
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
+	}
+	if w.blank++; len(page.Items) > 0 {
+		w.blank = 0
+	}
+	if w.blank >= blankPages && more {
+		return false, suspect("the vendor promises more and shows page after page without calls (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
 	if more && w.cursors[next.Cursor] && next.Cursor != "" {
 		return false, suspect("the vendor's paging cursor runs in a circle (at page %d); the walk was given up", w.walk.Pages)
@@ -378,7 +389,7 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 func (w *walker) verdict() error {
 	switch {
 	case w.unusable > 0:
-		return suspect("%d rows of the vendor's list have no id and could not be stored", w.unusable)
+		return suspect("%d rows of the vendor's list have no usable id and could not be stored", w.unusable)
 	case w.dropped:
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:

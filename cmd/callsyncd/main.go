@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +14,9 @@ import (
 )
 
 func main() {
+	// net/http quotes there what hosts send beyond their answers, which may be
+	// our own secrets; what matters comes back as an error.
+	log.SetOutput(io.Discard)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup is obeyed
 		signals = append(signals, syscall.SIGHUP)

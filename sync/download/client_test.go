@@ -334,6 +334,43 @@ func TestNetworkErrors(t *testing.T) {
 	}
 }
 
+// TestCertificates meets media hosts whose certificate is trusted, but has
+// expired or is another host's: no byte is read from them.
+func TestCertificates(t *testing.T) {
+	for name, test := range map[string]struct {
+		host  string
+		clock time.Duration // of ours before the certificate's own time
+		says  string
+	}{
+		"sound":      {"example.com", 0, ""},
+		"expired":    {"example.com", 200 * 365 * 24 * time.Hour, "expired"},
+		"not yet":    {"example.com", -200 * 365 * 24 * time.Hour, "not yet valid"},
+		"wrong host": {"media.example.net", 0, "not media.example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := false
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked = true
+				_, _ = io.WriteString(w, sound)
+			}))
+			t.Cleanup(server.Close)
+			c := clientFor(t, Options{Allow: []string{test.host}}, server)
+			c.resolver = (&names{answers: map[string][][]string{test.host: {{"127.0.0.1"}}}}).resolver()
+			c.transport.TLSClientConfig.Time = func() time.Time { return time.Now().Add(test.clock) }
+			content, _, err := fetch(t, c, signed("https://"+test.host+":"+portOf(t, server)))
+			if test.says == "" {
+				if err != nil || content != sound {
+					t.Errorf("fetch = %q, %v", content, err)
+				}
+				return
+			}
+			if asked || !errors.Is(err, call.ErrTransient) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("asked %t, fetch = %v", asked, err)
+			}
+		})
+	}
+}
+
 func TestGetEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped by the test")

@@ -57,10 +57,15 @@ func refuse(format string, args ...any) error {
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,253}$`)
 
+// numberPattern matches the last part of an IPv4 address in the notations of
+// old, such as 2130706433, 0x7f.1 and 127.1: names never end so, and some
+// resolvers take them for addresses.
+var numberPattern = regexp.MustCompile(`(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$`)
+
 // isHost reports whether host is an IP address or an ASCII name.
 func isHost(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err == nil || hostPattern.MatchString(host)
+	return err == nil || hostPattern.MatchString(host) && !numberPattern.MatchString(host)
 }
 
 // isPort reports whether port is absent or a number of a port.

@@ -83,6 +83,14 @@ func TestParseURL(t *testing.T) {
 		{"localhost", "https://localhost/canary", false},
 		{"localhost with dot", "https://LOCALHOST./canary", false},
 		{"below localhost", "https://x.localhost/canary", false},
+		{"address as one number", "https://2130706433/canary", false},
+		{"hexadecimal address", "https://0x7f000001/canary", false},
+		{"hexadecimal parts", "https://0x7f.0x0.0x0.0x1/canary", false},
+		{"octal address", "https://0177.0.0.1/canary", false},
+		{"short address", "https://127.1/canary", false},
+		{"address with dot", "https://127.0.0.1./canary", false},
+		{"number below a name", "https://media.example.com.1/canary", false},
+		{"digits in a name", "https://1.media-2.example.c0m/a", true},
 		{"allowed host below", "http://x.media.local/canary", false},
 	}
 	c := newClient(t, Options{Allow: allow})

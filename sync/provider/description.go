@@ -90,6 +90,7 @@ type spec struct {
 type credential struct {
 	Optional bool   `json:"optional,omitempty" jsonschema:"May be left out."`
 	Help     string `json:"help,omitempty" jsonschema:"Where to find it."`
+	Public   bool   `json:"public,omitempty" jsonschema:"An id rather than a secret: the vendor's answers may show it."`
 }
 
 type budget struct {

@@ -12,6 +12,9 @@ import (
 	"callsyncd/call"
 )
 
+// maxCursor bounds what a vendor may call the place of its next page, in bytes.
+const maxCursor = 8 << 10
+
 func (g *paging) firstPage() int {
 	if g.First != nil {
 		return *g.First
@@ -171,6 +174,9 @@ func (p *Provider) item(ctx context.Context, row answer) (call.Item, error) {
 	if err != nil || !ok || text == nil {
 		return call.Item{}, fmt.Errorf("has no id")
 	}
+	if n := len(*text); n > call.MaxIDBytes {
+		return call.Item{}, fmt.Errorf("has an id of %d bytes", n)
+	}
 	return call.Item{
 		ID: call.ID(*text), Body: row.raw, Fingerprint: p.fingerprint(ctx, call.DocumentList, row.value),
 		CreatedAt: p.listTime(ctx, "list.created_at", l.CreatedAt, row.value),
@@ -208,6 +214,8 @@ func (p *Provider) follow(ctx context.Context, op string, g *paging, content any
 		return p.corrupt(op, "the place of the next page is not a text")
 	case cursor == nil:
 		return nil
+	case len(*cursor) > maxCursor:
+		return p.corrupt(op, fmt.Sprintf("the place of the next page is %d bytes long", len(*cursor)))
 	case g.Kind == pagingKind(call.PagingURL):
 		place, err := p.ownPlace(*cursor, asked)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,8 @@ type Provider struct {
 	client  *http.Client
 	log     *slog.Logger
 	now     func() time.Time
-	secrets []string // our credentials, longest first
+	secrets []string // our credentials in all their writings, longest first
+	hidden  []string // those of them to be taken out of answers
 
 	lookups atomic.Pointer[map[string]any] // decoded tables, replaced as a whole
 	mu      sync.Mutex
@@ -66,12 +66,7 @@ func New(d *Description, o Options) (*Provider, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("source", o.Source)
-	for _, secret := range o.Credentials {
-		if secret != "" {
-			p.secrets = append(p.secrets, secret.Reveal())
-		}
-	}
-	slices.SortFunc(p.secrets, func(a, b string) int { return len(b) - len(a) })
+	p.secrets, p.hidden = secretsOf(d, o.Credentials)
 	p.lookups.Store(&map[string]any{})
 	if p.now = o.Now; p.now == nil {
 		p.now = time.Now

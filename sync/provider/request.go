@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,10 +174,11 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 	response, err := p.client.Do(request)
 	if err != nil {
 		failure = p.networkError(err)
-		return reply{}, failure, failure.Err == call.ErrTransient
+		return reply{}, failure, failure.Err == call.ErrTransient && !distrusted(err)
 	}
 	defer response.Body.Close()
 	body, err := readBody(response)
+	body = p.withoutSecrets(body)
 	fetchedAt := p.answeredAt(response)
 	if response.StatusCode/100 != 2 {
 		return p.refusal(response, body, fetchedAt, meaningful)
@@ -211,7 +213,18 @@ func (p *Provider) networkError(err error) *Error {
 		return &Error{Message: p.clean(strings.TrimPrefix(err.Error(), call.ErrRefused.Error()+": ")), Err: call.ErrRefused,
 			Hint: "check base_url of source " + string(p.source)}
 	}
-	return &Error{Message: p.clean(err.Error()), Err: call.ErrTransient}
+	failure := &Error{Message: p.clean(err.Error()), Err: call.ErrTransient}
+	if distrusted(err) {
+		failure.Hint = fmt.Sprintf("nothing was sent there and nothing will be while it is so; check base_url of source %s and this machine's clock and certificates, else ask the vendor", p.source)
+	}
+	return failure
+}
+
+// distrusted reports a host that could not prove who it is. That may pass, but
+// not at once.
+func distrusted(err error) bool {
+	_, unproved := errors.AsType[*tls.CertificateVerificationError](err)
+	return unproved
 }
 
 // bodyError tells a broken connection from a broken answer.

@@ -211,6 +211,48 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 }
 
+// TestEchoedSecretsAreTakenOut lets a vendor repeat our credentials inside
+// answers that are good otherwise: nobody further in may see them.
+func TestEchoedSecretsAreTakenOut(t *testing.T) {
+	const key = `k"ey/with+odd signs-4711`
+	quoted := `k\"ey/with+odd signs-4711`
+	body := `{"data": [{"id": "a", "organization_id": "org-4711-0815", "a": "` + quoted + `", "b": "` + strings.ReplaceAll(quoted, "/", `\/`) +
+		`", "c": "https://x.example/?key=` + url.QueryEscape(key) + `", "d": "k", "` + quoted + `": 1}], "pagination": {"total": 1}}`
+	d, err := Load("agentvoice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		key  string
+		want string // in place of the key; empty: it stays
+	}{
+		"secret": {key, "<secret>"},
+		"short":  {"k", ""},    // would be found by chance
+		"number": {"4711", ""}, // may be anything
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := New(d, Options{
+				Source: "test", Credentials: map[string]call.Secret{"api_key": call.Secret(test.key), "organization_id": "org-4711-0815"},
+				Transport: answers(func(*http.Request) (*http.Response, error) { return respond(200, body), nil }),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := p.List(t.Context(), call.ListRequest{})
+			if err != nil || len(page.Items) != 1 {
+				t.Fatal(page, err)
+			}
+			want := body[strings.Index(body, "[")+1 : strings.LastIndex(body, "]")]
+			if test.want != "" {
+				want = `{"id": "a", "organization_id": "org-4711-0815", "a": "<secret>", "b": "<secret>", "c": "https://x.example/?key=<secret>", "d": "k", "<secret>": 1}`
+			}
+			if got := string(page.Items[0].Body); got != want {
+				t.Errorf("item %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
 // TestCredentialsGoToTheAPIOnly looks at every request that leaves.
 func TestCredentialsGoToTheAPIOnly(t *testing.T) {
 	var hosts []string
