@@ -194,6 +194,21 @@ func (s *Source) Secrets(getenv func(string) string) (map[string]call.Secret, er
 	return secrets, errors.Join(errs...)
 }
 
+// ForgetSecrets removes the environment variables that hold secrets, once they
+// have been read, so that no program we start inherits them. What the system
+// shows of our own environment, such as /proc/PID/environ to the same user and
+// to root, is what we were started with and cannot be changed: secrets in
+// files are safer.
+func (c *Config) ForgetSecrets() {
+	for _, s := range c.Sources {
+		for _, ref := range s.Credentials {
+			if name, ok := strings.CutPrefix(string(ref), "env:"); ok {
+				_ = os.Unsetenv(name) // fails for names no variable can have
+			}
+		}
+	}
+}
+
 // SystemdCredentials returns the names of the credentials a systemd unit must
 // pass with LoadCredential, sorted.
 func (c *Config) SystemdCredentials() []string {

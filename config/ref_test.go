@@ -94,3 +94,22 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("got %v, %v", secrets, err)
 	}
 }
+
+func TestForgetSecrets(t *testing.T) {
+	t.Setenv("FORGET_TOKEN", "tok-123")
+	t.Setenv("FORGET_NOT", "kept")
+	cfg, err := Parse("config.yaml", []byte("data_dir: /nowhere\nsources:\n  - {name: crm, provider: suresend, credentials: {token: \"env:FORGET_TOKEN\"}}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret, err := cfg.Sources[0].Credentials["token"].Resolve(nil); err != nil || secret.Reveal() != "tok-123" {
+		t.Fatal(err)
+	}
+	cfg.ForgetSecrets()
+	if _, ok := os.LookupEnv("FORGET_TOKEN"); ok {
+		t.Error("programs we start would inherit the secret")
+	}
+	if os.Getenv("FORGET_NOT") != "kept" {
+		t.Error("too much was forgotten")
+	}
+}

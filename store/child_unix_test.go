@@ -216,3 +216,10 @@ func TestPoisoned(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func makePipe(t *testing.T, path string) {
+	t.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -43,7 +43,12 @@ func (l *lockFile) write(info lockInfo) error {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.WriteFile(fresh, append(body, '\n'), 0o600); err != nil {
+	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(body, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, l.path); err != nil {
@@ -71,6 +76,9 @@ func (l *lockFile) current() lockInfo {
 }
 
 func readLock(path string) (info lockInfo, err error) {
+	if _, err := regularFile(path); err != nil { // reading a pipe would wait for its other end
+		return lockInfo{}, err
+	}
 	body, err := os.ReadFile(path)
 	if err != nil {
 		return lockInfo{}, err
@@ -96,7 +104,11 @@ func (s *Store) SetAddress(addr string) error {
 // address is empty until the holder has told it, the pid 0 when unknown. ok is
 // false when nobody holds the archive, whatever callsyncd.lock says.
 func Holder(dir string) (pid int, address string, ok bool) {
-	db, err := bolt.Open(filepath.Join(dir, fileName), 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Nanosecond, NoStatistics: true})
+	path := filepath.Join(dir, fileName)
+	if exists, err := regularFile(path); err != nil || !exists { // opening a pipe would wait for its other end
+		return 0, "", false
+	}
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Nanosecond, NoStatistics: true})
 	if err == nil {
 		db.Close()
 		return 0, "", false

@@ -110,7 +110,7 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) open() error {
-	if err := makeFolder(s.dir); err != nil {
+	if err := s.makeFolder(); err != nil {
 		return err
 	}
 	path := filepath.Join(s.dir, fileName)
@@ -122,6 +122,9 @@ func (s *Store) open() error {
 		if err := create(s.dir); err != nil {
 			return err
 		}
+	}
+	if err := checkPrivate(path, 0o077, "chmod 600"); err != nil {
+		return err
 	}
 	if s.db, err = openBolt(path); err != nil {
 		return err
@@ -151,8 +154,11 @@ func (s *Store) prepare() error {
 	return s.lock.write(lockInfo{PID: os.Getpid(), StartedAt: s.now().UTC()})
 }
 
-// makeFolder makes a private folder unless there is one.
-func makeFolder(dir string) error {
+// makeFolder makes the data folder, private, unless there is one. One that
+// others may change is refused, because they could put anything in place of
+// what is in it.
+func (s *Store) makeFolder() error {
+	dir := s.dir
 	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -163,6 +169,12 @@ func makeFolder(dir string) error {
 		return fmt.Errorf("%s is a symbolic link: name the folder it points to", dir)
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if err := checkPrivate(dir, 0o022, "chmod 700"); err != nil {
+		return err
+	}
+	if err := checkPrivate(dir, 0o055, "chmod 700"); err != nil {
+		s.log.Warn("data folder is open to others", "err", err)
 	}
 	return nil
 }

@@ -286,3 +286,71 @@ func link(t *testing.T, from, to string) {
 		t.Skip(err)
 	}
 }
+
+// Holder is asked by every command before it opens anything.
+func TestHolderWaitsForNoPipe(t *testing.T) {
+	for _, name := range []string{fileName, lockName} {
+		dir := t.TempDir()
+		fillArchive(t, dir)
+		s := openTest(t, dir)
+		path := filepath.Join(dir, name)
+		if name == fileName {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		makePipe(t, path)
+		done := make(chan bool)
+		go func() {
+			pid, _, held := Holder(dir)
+			done <- pid == 0 && held == (name == lockName)
+		}()
+		select {
+		case ok := <-done:
+			if !ok {
+				t.Errorf("%s: a pipe was believed", name)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: waits for the other end of a pipe", name)
+		}
+	}
+}
+
+func TestOpenRefusesWhatIsForOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing here")
+	}
+	for _, test := range []struct {
+		name, want string
+		mode       fs.FileMode
+	}{{".", "run: chmod 700 ", 0o720}, {".", "run: chmod 700 ", 0o1777}, {fileName, "run: chmod 600 ", 0o640}, {fileName, "run: chmod 600 ", 0o602}, {".", "", 0o755}} {
+		dir := t.TempDir()
+		fillArchive(t, dir)
+		if err := os.Chmod(filepath.Join(dir, test.name), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir, Options{})
+		if err == nil {
+			s.Close()
+		}
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s with mode %o: %v", test.name, test.mode, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	for _, name := range []string{".", fileName} {
+		dir := t.TempDir()
+		fillArchive(t, dir)
+		if err := os.Chown(filepath.Join(dir, name), 65534, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, Options{}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "id 65534") {
+			t.Errorf("%s of somebody else: %v", name, err)
+		}
+	}
+}

@@ -4,6 +4,8 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -17,6 +19,22 @@ const initialMmapSize = (strconv.IntSize / 64) * (64 << 30)
 var noSpaceErrors = []error{syscall.ENOSPC, syscall.EFBIG, syscall.EDQUOT}
 
 func noAddressSpace(err error) bool { return errors.Is(err, syscall.ENOMEM) }
+
+// checkPrivate refuses what belongs to somebody else, and what others may do
+// with it that a mode forbids; remedy is the command that ends it.
+func checkPrivate(path string, forbidden fs.FileMode, remedy string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to the user with id %d, and this runs as %d: %w", path, owner.Uid, os.Geteuid(), fs.ErrPermission)
+	}
+	if mode := info.Mode().Perm(); mode&forbidden != 0 {
+		return fmt.Errorf("other users may read or change %s (mode %04o); run: %s %s", path, mode, remedy, path)
+	}
+	return nil
+}
 
 // syncFile makes a closed file's content durable.
 func syncFile(path string) error {

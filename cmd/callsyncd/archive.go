@@ -76,7 +76,7 @@ func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 	if remote, err := daemonOf(cfg); remote != nil || err != nil {
 		return remote, err
 	}
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, "archive.db")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(cfg.DataDir, "archive.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil, &fault{exitNotFound, errors.New("open " + cfg.DataDir + ": there is no archive yet"), "fill it with `callsyncd sync`, or start `callsyncd run`"}
 	}
 	own, err := a.open(ctx, cfg, nil)
@@ -121,6 +121,7 @@ func withoutBroken(cfg *config.Config) *config.Config {
 // open opens the archive in this process. A mistake in a source is one of the
 // configuration.
 func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Progress)) (*archive, error) {
+	keepPrivate()
 	own, err := service.Open(ctx, service.Options{Config: cfg, Log: a.logger(), Version: buildVersion().Version, Observe: observe})
 	if err != nil {
 		if broken := checkSources(cfg); broken != nil && !errors.Is(err, call.ErrLocked) {

@@ -28,6 +28,7 @@ end (SIGTERM or Ctrl-C). It logs to standard error: text on a terminal, JSON els
 }
 
 func (a *app) runDaemon(ctx context.Context) error {
+	keepPrivate()
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return err
@@ -41,7 +42,10 @@ func (a *app) runDaemon(ctx context.Context) error {
 	}
 	options := service.Options{Config: cfg, Log: log, Version: buildVersion().Version}
 	err = service.RunAsService(ctx, log, func(ctx context.Context) error {
-		return service.Run(ctx, options, func(address string) { a.announce(cfg, address) })
+		return service.Run(ctx, options, func(address string) {
+			cfg.ForgetSecrets()
+			a.announce(cfg, address)
+		})
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return &fault{exitFailed, err, "another program listens there; choose another port for api.listen in " + cfg.File}

@@ -25,7 +25,11 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childConfig); path != "" {
 		os.Exit(child(path))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, dir := range leftBehind {
+		_ = os.RemoveAll(dir) // of temporary files
+	}
+	os.Exit(code)
 }
 
 // child syncs all sources once, like `callsyncd sync`.
