@@ -45,6 +45,7 @@ func (r *reader) understand(cfg *Config, f *file, o Options) {
 	r.sources(cfg, f, o)
 	cfg.Recordings.Parallel = r.count("recordings.parallel", f.Recordings.Parallel, maxInFlight)
 	cfg.Recordings.MinFreeBytes = r.size("recordings.min_free", f.Recordings.MinFree)
+	cfg.Recordings.MaxBytesPerSecond = r.rate("recordings.max_rate", f.Recordings.MaxRate)
 	cfg.Search.Languages = r.languages("search.languages", f.Search.Languages)
 	cfg.Redaction.CardNumbers = f.Redaction.CardNumbers
 	if !f.Redaction.CardNumbers {
@@ -107,6 +108,22 @@ func (r *reader) size(key, text string) int64 {
 		return 0
 	}
 	return int64(n)
+}
+
+// leastRate is the slowest rate at which recordings can be expected to arrive
+// before their links expire.
+const leastRate = 64 << 10
+
+// rate reads bytes a second; "" is no limit, as 0 is.
+func (r *reader) rate(key, text string) int64 {
+	if text == "" {
+		return 0
+	}
+	n := r.size(key, text)
+	if n > 0 && n < leastRate {
+		r.problem(key, "%s a second is too slow to fetch recordings before they expire; use at least 64KiB, or 0 for no limit", printable(text))
+	}
+	return n
 }
 
 func (r *reader) languages(key string, languages []string) []string {

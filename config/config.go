@@ -69,6 +69,9 @@ type Schedule struct {
 type Recordings struct {
 	Parallel     int   // downloads at once, 1 to 32
 	MinFreeBytes int64 // disk space that is never used
+	// MaxBytesPerSecond bounds the downloads of all sources together; 0 means no
+	// limit.
+	MaxBytesPerSecond int64
 }
 
 // Search says how calls are indexed.

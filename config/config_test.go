@@ -70,7 +70,7 @@ func TestParseFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.DataDir != "/var/lib/callsyncd" || c.API.Listen != "127.0.0.1:7411" || c.Recordings != (Recordings{2, 500_000_000}) ||
+	if c.DataDir != "/var/lib/callsyncd" || c.API.Listen != "127.0.0.1:7411" || c.Recordings != (Recordings{2, 500_000_000, 0}) ||
 		!c.Redaction.CardNumbers || !reflect.DeepEqual(c.Search.Languages, []string{"en", "de"}) || len(c.Sources) != 2 {
 		t.Errorf("got %+v", c)
 	}
@@ -97,7 +97,7 @@ func TestParseFull(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := must(t, small)
-	if c.API.Listen != "127.0.0.1:7411" || c.Recordings != (Recordings{4, 5 << 30}) || !c.Redaction.CardNumbers ||
+	if c.API.Listen != "127.0.0.1:7411" || c.Recordings != (Recordings{4, 5 << 30, 0}) || !c.Redaction.CardNumbers ||
 		!reflect.DeepEqual(c.Search.Languages, []string{"en"}) {
 		t.Errorf("got %+v", c)
 	}
@@ -118,7 +118,7 @@ func TestParseAccepts(t *testing.T) {
 		"    base_url: http://127.0.0.1:8080/v1\n", "    base_url: http://localhost:1\n", "    base_url: http://[::1]:1\n",
 		"    since: 2024-01-01T10:00:00+02:00\n", "    schedule: {head: 1s, sweep: '@daily'}\n", "    late_horizon: 1s\n",
 		"    budgets: []\n", "    allow_private_hosts: [nas, '[fd00::1]:443', fd00::/8]\n", "    schedule:\n", "    credentials: {}\n",
-		"api: {listen: '[::1]:0'}\n", "search: {languages: [no, sv]}\n", "api: {listen: '127.0.0.2:65535', allow_remote: false}\n", "recordings: {min_free: 0}\n",
+		"api: {listen: '[::1]:0'}\n", "search: {languages: [no, sv]}\n", "api: {listen: '127.0.0.2:65535', allow_remote: false}\n", "recordings: {min_free: 0}\n", "recordings: {max_rate: 10MiB}\n", "recordings: {max_rate: ''}\n",
 		"recordings: {min_free: 1.5 GiB}\n",
 	} {
 		must(t, small+more)
@@ -237,6 +237,8 @@ func TestProblems(t *testing.T) {
 		{small + "    credentials: {token: \"hunter2}\n", "not valid YAML"},
 		// the rest
 		{top + "recordings: {parallel: 0}\n", "3:24: recordings.parallel: 0 is not from 1 to 32"},
+		{top + "recordings: {max_rate: quick}\n", `3:24: recordings.max_rate: "quick" is not a size`},
+		{top + "recordings: {max_rate: 10KiB}\n", "use at least 64KiB"},
 		{top + "recordings: {min_free: lots}\n", `3:24: recordings.min_free: "lots" is not a size`},
 		{top + "recordings: {min_free: -5GiB}\n", "is not a size"},
 		{top + "recordings: {min_free: 99999999999EiB}\n", "is not a size"},

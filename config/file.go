@@ -53,6 +53,7 @@ type budgetFile struct {
 type recordingsFile struct {
 	Parallel int    `yaml:"parallel" json:"parallel,omitempty" jsonschema:"downloads at once"`
 	MinFree  string `yaml:"min_free" json:"min_free,omitempty" jsonschema:"disk space never used, such as 5GiB"`
+	MaxRate  string `yaml:"max_rate" json:"max_rate,omitempty" jsonschema:"bytes a second for the downloads of all sources together, such as 10MiB; 0 means no limit"`
 }
 
 type searchFile struct {
@@ -67,7 +68,7 @@ type redactionFile struct {
 func defaults() file {
 	return file{
 		API:        apiFile{Listen: "127.0.0.1:7411"},
-		Recordings: recordingsFile{Parallel: 4, MinFree: "5GiB"},
+		Recordings: recordingsFile{Parallel: 4, MinFree: "5GiB", MaxRate: "0"},
 		Search:     searchFile{Languages: []string{"en"}},
 		Redaction:  redactionFile{CardNumbers: true},
 		Retention:  []any{},

@@ -79,7 +79,7 @@ func (a *Archive) open(ctx context.Context, o Options) (err error) {
 	if a.index, err = index.Open(filepath.Join(dir, "index"), redactedStore{a.store}, index.Options{Languages: a.cfg.Search.Languages, Log: a.log, Now: a.clock.Now}); err != nil {
 		return err
 	}
-	slots := make(chan struct{}, a.cfg.Recordings.Parallel)
+	slots := callsync.NewSlots(a.cfg.Recordings.Parallel, a.cfg.Recordings.MaxBytesPerSecond, a.clock)
 	for i := range a.cfg.Sources {
 		s, err := a.openSource(ctx, &a.cfg.Sources[i], slots, o.Observe)
 		if err != nil {
@@ -91,8 +91,8 @@ func (a *Archive) open(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-func (a *Archive) openSource(ctx context.Context, c *config.Source, slots chan struct{}, observe func(call.Progress)) (*source, error) {
-	s, err := newSource(c, a.log, a.version, a.clock)
+func (a *Archive) openSource(ctx context.Context, c *config.Source, slots *callsync.Slots, observe func(call.Progress)) (*source, error) {
+	s, err := newSource(a.cfg, c, a.log, a.version, a.clock)
 	if err != nil {
 		return nil, err
 	}

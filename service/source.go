@@ -36,7 +36,7 @@ type source struct {
 
 // newSource loads a source's vendor description and resolves its credentials,
 // without any request.
-func newSource(c *config.Source, log *slog.Logger, version string, clock call.Clock) (*source, error) {
+func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version string, clock call.Clock) (*source, error) {
 	description, err := provider.Load(c.Provider)
 	if err != nil {
 		return nil, err
@@ -57,12 +57,24 @@ func newSource(c *config.Source, log *slog.Logger, version string, clock call.Cl
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", c.Name, err)
 	}
-	client, err := download.New(download.Options{Allow: c.AllowPrivateHosts, Log: log})
+	client, err := download.New(download.Options{Allow: c.AllowPrivateHosts, MaxTime: transferTime(cfg.Recordings), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: allow_private_hosts: %w", c.Name, err)
 	}
 	s.download = downloader{client}
 	return s, nil
+}
+
+// largest is the size of a recording that arrives in time at any allowed rate.
+const largest = 2 << 30
+
+// transferTime bounds one transfer: an hour, and what our own limit of the rate
+// adds for the largest recording.
+func transferTime(r config.Recordings) time.Duration {
+	if r.MaxBytesPerSecond == 0 {
+		return time.Hour
+	}
+	return time.Hour + time.Duration(largest/r.MaxBytesPerSecond*int64(r.Parallel))*time.Second
 }
 
 // limits are the configured budgets, else the vendor's own.
@@ -159,7 +171,7 @@ func (r *rounds) state() (done int, busy bool) {
 func CheckSources(cfg *config.Config) error {
 	var errs []error
 	for i := range cfg.Sources {
-		s, err := newSource(&cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{})
+		s, err := newSource(cfg, &cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{})
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -182,15 +194,15 @@ func CheckOnline(ctx context.Context, cfg *config.Config, version string) []Sour
 	checks := make([]SourceCheck, len(cfg.Sources))
 	var wg sync.WaitGroup
 	for i := range cfg.Sources {
-		wg.Go(func() { checks[i] = checkOnline(ctx, &cfg.Sources[i], version) })
+		wg.Go(func() { checks[i] = checkOnline(ctx, cfg, &cfg.Sources[i], version) })
 	}
 	wg.Wait()
 	return checks
 }
 
-func checkOnline(ctx context.Context, c *config.Source, version string) SourceCheck {
+func checkOnline(ctx context.Context, cfg *config.Config, c *config.Source, version string) SourceCheck {
 	check := SourceCheck{Source: c.Name}
-	s, err := newSource(c, slog.New(slog.DiscardHandler), version, call.RealClock{})
+	s, err := newSource(cfg, c, slog.New(slog.DiscardHandler), version, call.RealClock{})
 	if err != nil {
 		check.Err = err
 		return check

@@ -116,6 +116,18 @@ func (l *links) put(id call.ID, link call.RecordingLink, due bool) {
 	l.tell()
 }
 
+// giveBack keeps a link that was taken and not used up, unless there is another
+// by now.
+func (l *links) giveBack(id call.ID, link call.RecordingLink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, queued := l.queued[id]
+	_, spare := l.spare[id]
+	if !queued && !spare {
+		l.spare[id] = link
+	}
+}
+
 // take removes and returns the link of a call.
 func (l *links) take(id call.ID) (call.RecordingLink, bool) {
 	l.mu.Lock()

@@ -90,8 +90,8 @@ type Options struct {
 	Store    Store
 	Media    Media
 	Download Downloader
-	// Slots bounds the downloads of all sources together: capacity = downloads at once.
-	Slots chan struct{}
+	// Slots bounds the downloads of all sources together.
+	Slots *Slots
 	Log   *slog.Logger
 	// Observe is told about progress; it must return quickly. nil is allowed.
 	Observe func(call.Progress)
@@ -108,7 +108,7 @@ type Engine struct {
 	store Store
 	media Media
 	down  Downloader
-	slots chan struct{}
+	slots *Slots
 	log   *slog.Logger
 	tell  func(call.Progress)
 	clock call.Clock
@@ -116,6 +116,7 @@ type Engine struct {
 	claims  *claims
 	replies *replyClock
 	links   *links
+	hosts   *hosts
 
 	headWalk, pendingPass sync.Mutex // one run of each kind at a time
 	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
@@ -136,7 +137,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), replies: newReplyClock(), links: newLinks(), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
+		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}

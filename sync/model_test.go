@@ -107,7 +107,7 @@ func (r *modelRun) renew() {
 	source := Source{ID: "crm", Provider: r.vendor, Horizon: modelHorizon, Concurrency: r.plan.Concurrency, Recordings: true,
 		Budget: NewBudget("crm", nil, time.Minute)}
 	engine, err := New(context.Background(), source, Options{
-		Store: r.gate, Media: r.media, Download: r.media, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
+		Store: r.gate, Media: r.media, Download: r.media, Slots: NewSlots(2, 0, call.RealClock{}), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		r.wrong("new engine: %v", err)

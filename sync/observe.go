@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"time"
 
 	"callsyncd/call"
 )
@@ -60,6 +61,9 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	if record.Parts.Recording.State == call.Pending {
 		if link, ok := e.src.Provider.Link(docs); ok {
 			e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(e.now()))
+			if part := &o.write.Record.Parts.Recording; part.Reason == queued {
+				part.Deadline = e.localTime(link.ExpiresAt).UTC().Truncate(time.Millisecond)
+			}
 		} else {
 			e.links.none(key.ID, e.now())
 		}

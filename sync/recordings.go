@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -23,7 +24,10 @@ const (
 	// saveRetry is how long to wait when not even a failure could be stored.
 	saveRetry = 5 * time.Second
 	// dueBatch is how many due recordings are looked up, and in hand, at once.
+	// Most of them wait for a slot or the disk.
 	dueBatch = 64
+	// dueReserve is how many of them are kept for recordings soon expired.
+	dueReserve = 16
 )
 
 // downloads works off the recordings of one source, soonest deadline first.
@@ -37,12 +41,11 @@ type downloads struct {
 	tried   map[call.ID]bool
 	stored  int
 	running sync.WaitGroup
-	crew    chan struct{} // bounds the recordings in hand, most of which wait for a slot or the disk
 	idle    chan struct{} // signalled when a download ends
 }
 
 func (e *Engine) newDownloads(all bool) *downloads {
-	return &downloads{e: e, all: all, since: e.now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), crew: make(chan struct{}, dueBatch), idle: make(chan struct{}, 1)}
+	return &downloads{e: e, all: all, since: e.now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), idle: make(chan struct{}, 1)}
 }
 
 // run downloads until ctx ends or, once finish is closed, nothing due is left.
@@ -63,20 +66,15 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 			}
 			continue
 		}
-		select {
-		case d.crew <- struct{}{}:
-		case <-ctx.Done():
-			d.release(next.Key.ID)
-			return context.Cause(ctx)
-		}
 		d.running.Go(func() {
-			defer func() { <-d.crew; d.release(next.Key.ID) }()
+			defer d.release(next.Key.ID)
 			d.one(ctx, next.Key)
 		})
 	}
 }
 
-// next picks the most urgent recording nobody of us works on.
+// next picks the most urgent recording nobody of us works on, if there is room
+// for one more in hand.
 func (d *downloads) next(ctx context.Context) (*call.Due, error) {
 	before := d.e.now()
 	if d.all {
@@ -96,6 +94,9 @@ func (d *downloads) next(ctx context.Context) (*call.Due, error) {
 		id := it.Key.ID
 		if d.busy[id] || d.tried[id] && (d.all || it.NextTry.After(now)) {
 			continue
+		}
+		if n := len(d.busy); n >= dueBatch || n >= dueBatch-dueReserve && !isHurried(it.Deadline, now) {
+			return nil, nil
 		}
 		d.busy[id], d.tried[id] = true, d.all
 		return &it, nil
@@ -190,6 +191,7 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		link, ok = e.src.Provider.Link(known)
 	}
 	var failure error
+	fuse := time.Time{} // when the first link expires: fresh ones do not send us to the end of the queue
 	for range freshLinks {
 		if !ok && d.justLooked(key.ID, known) {
 			failure = errNoLink
@@ -202,8 +204,11 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 				break
 			}
 		}
+		if fuse.IsZero() {
+			fuse = e.localTime(link.ExpiresAt)
+		}
 		var recording call.Recording
-		recording, failure = e.fetch(ctx, key, record, link)
+		recording, failure = e.fetch(ctx, key, record, link, fuse)
 		if failure == nil {
 			return e.settled(ctx, e.keepRecording(ctx, record, recording))
 		}
@@ -216,7 +221,10 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		return failure
 	}
 	e.noteRefusal(ctx, refusal(failure))
-	_ = e.settled(ctx, e.keepFailure(ctx, record, known, failure))
+	if !renewable(failure) && ok && e.alive(link) {
+		e.links.giveBack(key.ID, link) // nothing is wrong with it
+	}
+	_ = e.settled(ctx, e.keepFailure(ctx, record, known, failure, e.hosts.free(hostOf(link))))
 	return failure
 }
 
@@ -260,9 +268,17 @@ func renewable(err error) bool {
 
 // alive reports whether enough of a link's life is left to start.
 func (e *Engine) alive(link call.RecordingLink) bool {
-	life := link.ExpiresAt.Sub(link.FetchedAt)
-	return link.ExpiresAt.Sub(e.vendorNow()) >= min(minLinkLife, life/4)
+	return e.aliveAt(link, e.now())
 }
+
+// aliveAt is alive at another moment, by our clock.
+func (e *Engine) aliveAt(link call.RecordingLink, at time.Time) bool {
+	life := link.ExpiresAt.Sub(link.FetchedAt)
+	return e.localTime(link.ExpiresAt).Sub(at) >= min(minLinkLife, life/4)
+}
+
+// localTime is what our clock shows at a moment of the vendor's.
+func (e *Engine) localTime(vendor time.Time) time.Time { return vendor.Add(e.Skew()) }
 
 // errNoLink says that the vendor shows no address for a recording.
 var errNoLink error = noLink{}
@@ -312,13 +328,14 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 }
 
 // fetch streams one recording to disk. Passing troubles of the network are
-// tried again at once, a few times.
-func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
+// tried again at once, a few times. fuse is when the recording's turn is over.
+func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {
 	return backoff.Retry(ctx, func() (call.Recording, error) {
 		before := e.media.Part(key, "").Bytes
-		recording, err := e.fetchOnce(ctx, key, record, link)
+		recording, err := e.fetchOnce(ctx, key, record, link, fuse)
 		goesOn := e.media.Part(key, "").Bytes > before && e.alive(link)
-		if err != nil && !goesOn && (!errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
+		_, resting := errors.AsType[*restingHost](err)
+		if err != nil && !goesOn && (resting || !errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
 			err = backoff.Permanent(err)
 		}
 		return recording, err
@@ -327,23 +344,34 @@ func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, l
 	}))
 }
 
-func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink) (call.Recording, error) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		return call.Recording{}, context.Cause(ctx)
+func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {
+	if err := e.waitForHost(ctx, link); err != nil {
+		return call.Recording{}, err
 	}
 	// The slot is for the transfer; while the disk makes the file durable,
 	// the next transfer may begin.
-	leave := sync.OnceFunc(func() { <-e.slots })
-	defer leave()
-	body, expect, err := e.down.Get(ctx, link.URL, e.media.Part(key, ""))
+	seat, err := e.slots.enter(ctx, fuse)
 	if err != nil {
 		return call.Recording{}, err
 	}
+	defer seat.leave()
+	switch {
+	case e.hosts.free(hostOf(link)).After(e.now()):
+		return call.Recording{}, &restingHost{e.hosts.free(hostOf(link))} // asked for while we waited
+	case !e.alive(link):
+		return call.Recording{}, errAged
+	}
+	body, expect, err := e.down.Get(ctx, link.URL, e.media.Part(key, ""))
+	if err != nil {
+		e.hosts.heed(hostOf(link), err, e.now())
+		return call.Recording{}, err
+	}
 	defer func() { _ = body.Close() }()
-	return e.media.Put(ctx, key, record.Call.Time(), &untilEnd{body, leave}, expect)
+	return e.media.Put(ctx, key, record.Call.Time(), &untilEnd{seat.pace(ctx, body), seat.leave}, expect)
 }
+
+// errAged says that a link became too old while its download waited its turn.
+var errAged = fmt.Errorf("no time left to begin: %w", call.ErrExpired)
 
 // untilEnd calls then once nothing more is to be read.
 type untilEnd struct {
@@ -386,7 +414,8 @@ func plausibleLength(c *call.Call, r *call.Recording) bool {
 // keepFailure stores what went wrong and when it is tried again. Once the
 // waiting is over, a recording the vendor promised is lost, and one it never
 // spoke of is absent; both only if the vendor or its media host could be asked.
-func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known call.Documents, failure error) error {
+// The next try is not before the host is free to be asked.
+func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known call.Documents, failure error, free time.Time) error {
 	next := *record
 	part := &next.Parts.Recording
 	if part.State != call.Pending {
@@ -404,6 +433,9 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
 	case !w.waited(w.base()) || !final(failure):
 		*part = waiting(*part, reason, w, w.over())
+		if part.NextTry.Before(free) {
+			part.NextTry = free.UTC()
+		}
 	case errors.Is(failure, errNoLink) && !promised:
 		*part, kind = call.Part{State: call.None, Reason: "horizon"}, call.ChangePart
 	default:

@@ -94,6 +94,9 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 	return expect(prev, ev, w)
 }
 
+// queued is the reason of a recording whose address is known and was not tried.
+const queued = "queued"
+
 // settleRecording decides the state of a recording that is not stored. Its
 // "present" means that its address is known. It is never lost here: only an
 // attempt to fetch it can show that.
@@ -105,7 +108,7 @@ func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part
 		if prev.State == call.Pending && prev.Attempts > 0 {
 			return prev // the next attempt has its time
 		}
-		return call.Part{State: call.Pending, Reason: "queued", NextTry: w.now, Deadline: w.now.Add(time.Hour)}
+		return call.Part{State: call.Pending, Reason: queued, NextTry: w.now, Deadline: w.now.Add(time.Hour)}
 	case prev.State == call.Lost:
 		return prev
 	case w.failure != nil && !w.live() && ev.Evidence != call.EvidenceAbsent:

@@ -235,7 +235,7 @@ func (b *testbed) watched(limits ...call.RateLimit) *watchedStore {
 	s := &watchedStore{Store: b.store}
 	b.source.Budget = NewBudget("crm", limits, time.Minute)
 	engine, err := New(b.t.Context(), b.source, Options{
-		Store: s, Media: b.media, Download: b.media, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
+		Store: s, Media: b.media, Download: b.media, Slots: NewSlots(2, 0, call.RealClock{}), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -43,6 +43,9 @@ type fakeVendor struct {
 	// linkTo makes the recording links, by how often links were renewed; nil for
 	// those of a host that fakeMedia plays.
 	linkTo func(id string, relinks int) string
+	// linkLife is how long links live; nil for an hour.
+	linkLife func(id string) time.Duration
+	ahead    time.Duration // of the vendor's clock
 }
 
 type fakeCall struct {
@@ -92,7 +95,7 @@ func (v *fakeVendor) List(_ context.Context, req call.ListRequest) (call.Page, e
 	}
 	from = min(from, len(rows))
 	to := min(from+req.Size, len(rows))
-	page := call.Page{FetchedAt: time.Now()}
+	page := call.Page{FetchedAt: time.Now().Add(v.ahead)}
 	for _, c := range rows[from:to] {
 		body, _ := json.Marshal(c)
 		sum := sha256.Sum256(body)
@@ -198,8 +201,12 @@ func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
 		url = v.linkTo(listed.ID, v.relinks)
 		v.mu.Unlock()
 	}
+	life := time.Hour
+	if v.linkLife != nil {
+		life = v.linkLife(listed.ID)
+	}
 	return call.RecordingLink{URL: call.SignedURL(url),
-		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(time.Hour)}, listed.Recording
+		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life)}, listed.Recording
 }
 
 func (v *fakeVendor) Relink(_ context.Context, docs call.Documents) (call.Documents, error) {
@@ -211,7 +218,7 @@ func (v *fakeVendor) Relink(_ context.Context, docs call.Documents) (call.Docume
 		return nil, call.ErrNotFound
 	}
 	body, _ := json.Marshal(c)
-	return call.Documents{call.DocumentList: {Body: body, FetchedAt: time.Now()}}, nil
+	return call.Documents{call.DocumentList: {Body: body, FetchedAt: time.Now().Add(v.ahead)}}, nil
 }
 
 func (v *fakeVendor) FetchLookup(context.Context, string) (call.LookupTable, error) {
@@ -305,7 +312,7 @@ func (b *testbed) restart() {
 		disk, down = b.disk, b.download
 	}
 	engine, err := New(b.t.Context(), b.source, Options{
-		Store: b.store, Media: disk, Download: down, Slots: make(chan struct{}, 2), Log: slog.New(slog.DiscardHandler),
+		Store: b.store, Media: disk, Download: down, Slots: NewSlots(2, 0, call.RealClock{}), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)

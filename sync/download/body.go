@@ -27,8 +27,10 @@ var (
 // recording when have is not empty.
 func (c *Client) open(ctx context.Context, t *transfer, response *http.Response, have call.MediaPart) (*Response, error) {
 	host := response.Request.URL.Host
+	counted := countingReader{response.Body, t}
 	if response.StatusCode != http.StatusOK && have.Bytes == 0 {
-		return nil, statusError(response, time.Now())
+		t.watch(c.options)
+		return nil, statusError(response, counted, time.Now())
 	}
 	size := response.ContentLength
 	if have.Bytes > 0 {
@@ -39,7 +41,7 @@ func (c *Client) open(ctx context.Context, t *transfer, response *http.Response,
 	}
 	b := &body{
 		host: host, limit: c.options.MaxBytes - have.Bytes, wire: response.Body, transfer: t,
-		reader: countingReader{response.Body, &t.bytes},
+		reader: counted,
 		cause:  func() error { return context.Cause(ctx) },
 	}
 	expect := call.MediaExpect{SizeBytes: size, ContentType: response.Header.Get("Content-Type"), FromBytes: have.Bytes}
@@ -127,15 +129,19 @@ func (b *body) Close() error {
 	return b.wire.Close()
 }
 
-// countingReader counts what comes over the wire.
+// countingReader counts what comes over the wire, and how long it is waited for.
 type countingReader struct {
 	io.Reader
-	bytes *atomic.Int64
+	transfer *transfer
 }
 
 func (r countingReader) Read(p []byte) (int, error) {
+	begun := time.Now()
+	r.transfer.reading.Store(&begun)
 	n, err := r.Reader.Read(p)
-	r.bytes.Add(int64(n))
+	r.transfer.reading.Store(nil)
+	r.transfer.waited.Add(int64(time.Since(begun)))
+	r.transfer.bytes.Add(int64(n))
 	return n, err
 }
 
@@ -160,11 +166,13 @@ func (g *gunzip) Read(p []byte) (int, error) {
 }
 
 // transfer watches one download and ends its context when it becomes too slow
-// or takes too long.
+// or takes too long. Time in which nobody reads is not the host's.
 type transfer struct {
-	cancel context.CancelCauseFunc
-	total  *time.Timer
-	bytes  atomic.Int64 // received over the wire
+	cancel  context.CancelCauseFunc
+	total   *time.Timer
+	bytes   atomic.Int64              // received over the wire
+	waited  atomic.Int64              // nanoseconds spent in reads that have ended
+	reading atomic.Pointer[time.Time] // when the read under way began
 
 	mu   sync.Mutex
 	rate *time.Timer // nil until the body comes, and once stopped
@@ -174,10 +182,21 @@ func newTransfer(o Options, cancel context.CancelCauseFunc) *transfer {
 	return &transfer{cancel: cancel, total: time.AfterFunc(o.MaxTime, func() { cancel(errLong) })}
 }
 
-// watch looks after each window whether enough has come in it.
+// patience is how long the host was waited for, all in all.
+func (t *transfer) patience() time.Duration {
+	waited := time.Duration(t.waited.Load())
+	if begun := t.reading.Load(); begun != nil {
+		waited += time.Since(*begun)
+	}
+	return waited
+}
+
+// watch looks, whenever the host was waited for as long as a window, whether
+// enough has come meanwhile.
 func (t *transfer) watch(o Options) {
 	least := int64(float64(o.MinRate) * o.RateWindow.Seconds())
 	var before int64
+	var judged time.Duration
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rate = time.AfterFunc(o.RateWindow, func() {
@@ -186,12 +205,17 @@ func (t *transfer) watch(o Options) {
 		if t.rate == nil {
 			return
 		}
+		waited := t.patience()
+		if rest := judged + o.RateWindow - waited; rest > 0 {
+			t.rate.Reset(rest)
+			return
+		}
 		now := t.bytes.Load()
 		if now-before < least {
 			t.cancel(errSlow)
 			return
 		}
-		before = now
+		before, judged = now, waited
 		t.rate.Reset(o.RateWindow)
 	})
 }

@@ -158,6 +158,31 @@ func TestTransferTime(t *testing.T) {
 	}
 }
 
+// A reader that takes its time does not make the host slow.
+func TestOwnSlownessIsNotTheHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, Options{Allow: []string{"media.example.com"}})
+		slowHost(c, 20, 1<<10, 0)
+		response, err := c.Get(t.Context(), signed("http://media.example.com"), call.MediaPart{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, b := 0, make([]byte, 1<<10)
+		for err == nil {
+			time.Sleep(time.Minute)
+			var more int
+			more, err = response.Body.Read(b)
+			n += more
+		}
+		if n != 20<<10 || err != io.EOF {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Once the body has ended, time no longer matters; and a silent host is given up
 // before there is a body.
 func TestTransferTimeOutsideBody(t *testing.T) {

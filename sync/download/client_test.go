@@ -123,6 +123,9 @@ func TestGetStatus(t *testing.T) {
 		{429, "90", call.ErrTransient, 90 * time.Second},
 		{500, "", call.ErrTransient, 0},
 		{503, "7200", call.ErrTransient, time.Hour},
+		{503, "0", call.ErrTransient, time.Second},
+		{503, "Fri, 31 Dec 1999 23:59:59 GMT", call.ErrTransient, time.Second},
+		{503, "soon", call.ErrTransient, 0},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
@@ -141,6 +144,33 @@ func TestGetStatus(t *testing.T) {
 				t.Errorf("fetch = %v, want %v after %v", err, test.want, test.delay)
 			}
 		})
+	}
+}
+
+// TestWrongClockIsNotAnExpiredLink: neither our clock nor the host's makes a
+// link bad for good.
+func TestWrongClockIsNotAnExpiredLink(t *testing.T) {
+	for _, test := range []struct {
+		body   string
+		kind   error
+		reason string
+	}{
+		{"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time is too large.</Message></Error>", call.ErrTransient, "clock_skew"},
+		{"<Error><Code>AccessDenied</Code><Message>Request is not yet valid</Message></Error>", call.ErrTransient, "clock_skew"},
+		{`{"error": {"code": "requestTimeTooSkewed"}}`, call.ErrTransient, "clock_skew"},
+		{"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", call.ErrExpired, "expired"},
+		{strings.Repeat(" ", 8<<10) + "RequestTimeTooSkewed", call.ErrExpired, "expired"},
+		{"", call.ErrExpired, "expired"},
+	} {
+		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, test.body)
+		})
+		_, _, err := fetch(t, clientFor(t, Options{}, server), signed(server.URL))
+		status, ok := errors.AsType[*StatusError](err)
+		if !ok || !errors.Is(err, test.kind) || status.PartReason() != test.reason {
+			t.Errorf("%.60q: %v", test.body, err)
+		}
 	}
 }
 

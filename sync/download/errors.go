@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ type StatusError struct {
 	// 0 when it gave none.
 	RetryAfter time.Duration
 	kind       error
+	reason     string
 }
 
 func (e *StatusError) Error() string {
@@ -32,19 +34,40 @@ func (e *StatusError) Error() string {
 
 func (e *StatusError) Unwrap() error { return e.kind }
 
-// statusError turns an answer other than 200 into an error.
-func statusError(response *http.Response, now time.Time) *StatusError {
-	e := &StatusError{Host: response.Request.URL.Host, Status: response.StatusCode, kind: call.ErrTransient}
+// RetryDelay is RetryAfter.
+func (e *StatusError) RetryDelay() time.Duration { return e.RetryAfter }
+
+// PartReason is the word for call.Part.Reason.
+func (e *StatusError) PartReason() string { return e.reason }
+
+// excuseBytes is how much of a refusal is looked at, clockExcuse what it says
+// when the host's clock or ours is wrong rather than the link too old.
+const excuseBytes = 4 << 10
+
+var clockExcuse = regexp.MustCompile(`(?i)TooSkewed|not yet valid|NotYetValid`)
+
+// statusError turns an answer other than 200 into an error. It reads some of
+// body, the answer's.
+func statusError(response *http.Response, body io.Reader, now time.Time) *StatusError {
+	e := &StatusError{Host: response.Request.URL.Host, Status: response.StatusCode, kind: call.ErrTransient,
+		reason: fmt.Sprintf("http_%d", response.StatusCode)}
 	switch status := response.StatusCode; {
 	case status < http.StatusMultipleChoices:
-		e.kind = call.ErrCorrupt
+		e.kind, e.reason = call.ErrCorrupt, "corrupt"
+	case status == http.StatusForbidden && saysClock(body):
+		e.reason = "clock_skew"
 	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden,
 		status == http.StatusNotFound, status == http.StatusGone:
-		e.kind = call.ErrExpired
+		e.kind, e.reason = call.ErrExpired, "expired"
 	default:
 		e.RetryAfter, _ = call.RetryAfter(response.Header.Get("Retry-After"), now)
 	}
 	return e
+}
+
+func saysClock(body io.Reader) bool {
+	text, _ := io.ReadAll(io.LimitReader(body, excuseBytes)) // what came says enough
+	return clockExcuse.Match(text)
 }
 
 // networkError describes err without its text where that may quote the URL or
@@ -58,8 +81,14 @@ func networkError(cause error, host string, err error) error {
 	if cause != nil {
 		return fmt.Errorf("download from %s: %w", host, cause)
 	}
-	return fmt.Errorf("download from %s: %w: %w", host, describe(err), call.ErrTransient)
+	return &unreachableError{fmt.Errorf("download from %s: %w: %w", host, describe(err), call.ErrTransient)}
 }
+
+// unreachableError is a network error, with the word for call.Part.Reason.
+type unreachableError struct{ error }
+
+func (e *unreachableError) Unwrap() error      { return e.error }
+func (e *unreachableError) PartReason() string { return "host_unreachable" }
 
 // describe finds the part of a network error that is safe to show.
 func describe(err error) error {
