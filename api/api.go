@@ -36,7 +36,7 @@ type Store interface {
 	Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error)
 	List(ctx context.Context, q call.ListQuery) (call.List, error)
 	Gaps(ctx context.Context, source call.SourceID, after string, limit int) (gaps []call.Gap, next string, err error)
-	// Acknowledge answers call.ErrRefused for a part that is not lost.
+	// Acknowledge answers call.ErrRefused for a part that is neither lost nor overdue.
 	Acknowledge(ctx context.Context, key call.Key, part call.PartName, reason string) error
 	Changes(ctx context.Context, since uint64, limit int) ([]call.Change, error)
 	LastSeq() uint64

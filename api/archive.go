@@ -99,7 +99,7 @@ func missingParts(c call.Counts) int {
 	return n
 }
 
-// loss names a lost part and why that is accepted.
+// loss names a lost or overdue part and why that is accepted.
 type loss struct {
 	Key    string        `json:"key" doc:"source/id"`
 	Part   call.PartName `json:"part" enum:"record,transcript,summary,recording"`
@@ -125,7 +125,7 @@ func (s *server) acknowledge(ctx context.Context, in *lossInput) (loss, error) {
 	case errors.Is(err, call.ErrNotFound):
 		return loss{}, noSuchCall()
 	case errors.Is(err, call.ErrRefused):
-		return loss{}, newProblem(http.StatusConflict, "the %s of this call is not lost, so there is nothing to acknowledge", in.Body.Part)
+		return loss{}, newProblem(http.StatusConflict, "the %s of this call is neither lost nor past its late horizon, so there is nothing to acknowledge", in.Body.Part)
 	case err != nil:
 		return loss{}, err
 	}

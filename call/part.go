@@ -43,13 +43,19 @@ type Part struct {
 	Reason string `json:"reason,omitempty"`
 	// NextTry is when a pending part is asked for again.
 	NextTry time.Time `json:"next_try,omitzero"`
-	// Deadline is when a pending part would be lost.
+	// Deadline is when a pending part would be lost. A pending part without one
+	// is overdue: the late-update horizon has passed, and nobody could be asked.
 	Deadline time.Time `json:"deadline,omitzero"`
 	// Attempts counts the requests made for this part that did not bring it.
 	Attempts int `json:"attempts,omitempty"`
-	// Acknowledged is set once somebody accepted a loss.
+	// Acknowledged is set once somebody accepted a loss. A part that is tried
+	// again afterwards keeps it.
 	Acknowledged *Acknowledgement `json:"acknowledged,omitempty"`
 }
+
+// Overdue reports whether a part is still waited for although the late-update
+// horizon has passed.
+func (p *Part) Overdue() bool { return p.State == Pending && p.Deadline.IsZero() }
 
 // Acknowledgement records that somebody accepted the loss of a part.
 type Acknowledgement struct {

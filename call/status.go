@@ -34,6 +34,9 @@ type SourceStatus struct {
 	// VendorTotal is what the vendor last counted; nil when it does not say.
 	VendorTotal *int   `json:"vendor_total"`
 	Counts      Counts `json:"counts"`
+	// Overdue counts the pending parts past the late-update horizon, by part;
+	// empty without any.
+	Overdue map[PartName]int `json:"overdue"`
 	// MinutesToNextLoss counts down to the nearest deadline of a pending part;
 	// nil when nothing is at stake.
 	MinutesToNextLoss *float64       `json:"minutes_to_next_loss"`

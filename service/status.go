@@ -65,7 +65,10 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		minutes := loss.Sub(now).Minutes()
 		st.MinutesToNextLoss = &minutes
 	}
-	st.Problems = a.problems(s, &c, counts, now)
+	if st.Overdue, err = a.overdue(ctx, s.config.Name, counts); err != nil {
+		return st, err
+	}
+	st.Problems = a.problems(s, &c, &st, now)
 	st.Green = len(st.Problems) == 0
 	return st, nil
 }
@@ -77,8 +80,27 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
+// overdue counts the pending parts that are past the late horizon.
+func (a *Archive) overdue(ctx context.Context, source call.SourceID, counts call.Counts) (map[call.PartName]int, error) {
+	overdue := make(map[call.PartName]int)
+	for part, pending := range counts.Pending {
+		if pending == 0 {
+			continue
+		}
+		n, err := a.store.Overdue(ctx, source, part)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			overdue[part] = n
+		}
+	}
+	return overdue, nil
+}
+
 // problems says in words what keeps a source from being green.
-func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, now time.Time) []string {
+func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus, now time.Time) []string {
+	counts := st.Counts
 	problems := []string{}
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if c.Refused != nil {
@@ -106,7 +128,7 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
 	}
-	if skew := s.engine.Skew(); skew.Abs() > callsync.MaxSkew {
+	if skew := time.Duration(st.ClockAheadSeconds * float64(time.Second)); skew.Abs() > callsync.MaxSkew {
 		add("%s", clockProblem(skew))
 	}
 	for _, part := range call.PartNames {
@@ -115,6 +137,9 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, counts call.Counts, no
 		}
 		if n := counts.Pending[part]; n > 0 {
 			add("%d of part %s pending; see `callsyncd gaps`", n, part)
+		}
+		if n := st.Overdue[part]; n > 0 {
+			add("%d of part %s could not be had before the late horizon and are still tried; see `callsyncd gaps` for why, accept with `callsyncd gaps ack`", n, part)
 		}
 	}
 	return problems

@@ -118,7 +118,7 @@ func TestStaleProofIsAProblem(t *testing.T) {
 			if tc.refused {
 				c.Refused = &sunday
 			}
-			got := strings.Join(a.problems(s, c, call.Counts{}, sunday), "\n")
+			got := strings.Join(a.problems(s, c, &call.SourceStatus{}, sunday), "\n")
 			if tc.problems == "" && got != "" || !strings.Contains(got, tc.problems) || strings.Contains(got, "\n") {
 				t.Errorf("problems %q, want %q", got, tc.problems)
 			}

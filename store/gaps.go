@@ -110,9 +110,9 @@ func decodeGapCursor(cursor string, source call.SourceID) ([]byte, error) {
 }
 
 // Acknowledge records that somebody accepted the loss of a part, with a
-// change-feed entry. It answers call.ErrNotFound when there is no such call,
-// and call.ErrRefused when the part is not lost. A second acknowledgement
-// replaces the first.
+// change-feed entry. An overdue part is lost with it, for its reason. It answers
+// call.ErrNotFound when there is no such call, and call.ErrRefused when the part
+// is neither lost nor overdue. A second acknowledgement replaces the first.
 func (s *Store) Acknowledge(ctx context.Context, key call.Key, part call.PartName, reason string) error {
 	b, err := callKey(key)
 	switch {
@@ -135,9 +135,10 @@ func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, r
 		return err
 	}
 	part := r.Parts.Of(name)
-	if part.State != call.Lost {
-		return fmt.Errorf("%w: it is %s, only a loss can be acknowledged", call.ErrRefused, part.State)
+	if part.State != call.Lost && !part.Overdue() {
+		return fmt.Errorf("%w: it is %s, only a part that is lost or overdue can be acknowledged", call.ErrRefused, part.State)
 	}
+	*part = call.Part{State: call.Lost, Reason: part.Reason, Attempts: part.Attempts}
 	part.Acknowledged = &call.Acknowledgement{At: w.now, Reason: reason}
 	counts, err := loadCounts(w.tx, key.Source)
 	if err != nil {

@@ -153,6 +153,9 @@ func (m *model) apply(w call.Write) {
 			if old.State == call.Lost && part.State == call.Lost && part.Acknowledged == nil {
 				part.Acknowledged = old.Acknowledged
 			}
+			if old.State == call.Lost && old.Acknowledged != nil && part.State == call.Pending && part.Acknowledged == nil {
+				*part = *old
+			}
 		}
 	} else {
 		c.FirstSeenAt = m.now
@@ -185,7 +188,7 @@ func (m *model) acknowledge(rt *rapid.T) {
 		if !errors.Is(err, call.ErrNotFound) {
 			rt.Fatalf("acknowledge unknown: %v", err)
 		}
-	case had.record.Parts.Of(name).State != call.Lost:
+	case had.record.Parts.Of(name).State != call.Lost && !had.record.Parts.Of(name).Overdue():
 		if !errors.Is(err, call.ErrRefused) {
 			rt.Fatalf("acknowledge %s: %v", had.record.Parts.Of(name).State, err)
 		}
@@ -193,7 +196,9 @@ func (m *model) acknowledge(rt *rapid.T) {
 		rt.Fatal(err)
 	default:
 		r := had.record
-		r.Parts.Of(name).Acknowledged = &call.Acknowledgement{At: m.now, Reason: "accepted"}
+		part := r.Parts.Of(name)
+		*part = call.Part{State: call.Lost, Reason: part.Reason, Attempts: part.Attempts}
+		part.Acknowledged = &call.Acknowledgement{At: m.now, Reason: "accepted"}
 		m.apply(call.Write{Record: r, Kind: call.ChangePart})
 	}
 }

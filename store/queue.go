@@ -45,6 +45,20 @@ func (s *Store) NextLoss(ctx context.Context, source call.SourceID) (at time.Tim
 	return s.earliest(ctx, bucketDeadlines, source, func(d call.Due) (time.Time, bool) { return d.Deadline, !d.Deadline.IsZero() })
 }
 
+// Overdue counts the pending parts of one name that are past the late-update
+// horizon.
+func (s *Store) Overdue(ctx context.Context, source call.SourceID, part call.PartName) (n int, err error) {
+	after := append(partPrefix(source, part), noDeadline...)
+	err = s.scan(ctx, bucketDeadlines, partPrefix(source, part), after, scanner{row: func(*bolt.Tx, []byte, []byte) (bool, error) {
+		n++
+		return true, nil
+	}})
+	if err != nil {
+		return 0, fmt.Errorf("count overdue parts of source %s: %w", source, err)
+	}
+	return n, nil
+}
+
 // earliest looks at the head of the queue of each part.
 func (s *Store) earliest(ctx context.Context, bucket []byte, source call.SourceID, timeOf func(call.Due) (time.Time, bool)) (at time.Time, ok bool, err error) {
 	for _, part := range call.PartNames {

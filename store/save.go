@@ -282,12 +282,16 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 }
 
 // keepAcknowledged carries acknowledgements over to a write that was made from
-// an older reading of the call.
+// an older reading of the call. One that knows of the acknowledgement may open
+// the part again.
 func keepAcknowledged(old, next *call.Parts) {
 	for _, name := range call.PartNames {
 		had, part := old.Of(name), next.Of(name)
 		if part.State == call.Lost && had.State == call.Lost && part.Acknowledged == nil {
 			part.Acknowledged = had.Acknowledged
+		}
+		if part.State == call.Pending && had.State == call.Lost && had.Acknowledged != nil && part.Acknowledged == nil {
+			*part = *had
 		}
 	}
 }

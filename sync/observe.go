@@ -49,7 +49,7 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint call %s: %w", key, err)
 	}
-	record, events := e.record(key, had, &mapped, prints, o.incomplete)
+	record, events := e.record(key, had, &mapped, prints, len(changed) > 0, o.incomplete)
 	if len(changed) == 0 {
 		events = nil // the same bytes again: it was told when they came
 	}
@@ -143,7 +143,7 @@ func (e *Engine) fingerprint(had *call.Record, docs call.Documents) (changed cal
 }
 
 // record builds a call's new record, and the events worth remembering.
-func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, prints map[string]string, failure error) (r call.Record, events []call.Event) {
+func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, prints map[string]string, news bool, failure error) (r call.Record, events []call.Event) {
 	r = call.Record{Call: mapped.Call, Fingerprints: prints, TranscriptFrom: mapped.TranscriptFrom}
 	c := &r.Call
 	c.Key, c.Source, c.ID, c.Provider = key, key.Source, key.ID, e.info.Name
@@ -164,7 +164,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		events = keepGood(&r, had)
 	}
 	w := e.weather(c, now)
-	w.failure = failure
+	w.failure, w.news = failure, news
 	if failure != nil && final(failure) && w.waited(w.base()) {
 		w.failure = nil // the vendor has given its answer long enough: what is here is all there is
 	}

@@ -26,7 +26,7 @@ const (
 type reconciliation struct {
 	statement call.Statement
 	absent    []call.Key // held and not listed, not yet counted as deleted
-	returned  []call.Key // listed, though they were missing or counted as deleted
+	returned  []call.Key // listed, though they were missing, counted as deleted, or had a part that was gone
 	days      map[string]*call.StatementDay
 	held      int // calls that do not count as deleted
 }
@@ -119,7 +119,7 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 	case listed:
 		st.Held++
 		r.days[day].Listed++
-		if deleted || record.MissedSweeps > 0 {
+		if deleted || record.MissedSweeps > 0 || hasGone(&record.Parts) {
 			r.returned = append(r.returned, c.Key)
 		}
 		return
@@ -148,14 +148,14 @@ func (e *Engine) mark(ctx context.Context, r *reconciliation) error {
 	}
 	asked := 0
 	for _, key := range r.absent {
-		gone := false
+		denied := false
 		if asked++; asked <= askedAfter {
 			var err error
-			if gone, err = e.gone(ctx, key); err != nil {
+			if denied, err = e.gone(ctx, key); err != nil {
 				return err
 			}
 		}
-		if err := e.note(ctx, key, gone); err != nil {
+		if err := e.note(ctx, key, denied); err != nil {
 			return err
 		}
 	}
@@ -177,10 +177,10 @@ func (e *Engine) gone(ctx context.Context, key call.Key) (bool, error) {
 
 // note counts that a complete walk missed a call, and marks it once that is
 // proof enough.
-func (e *Engine) note(ctx context.Context, key call.Key, gone bool) error {
+func (e *Engine) note(ctx context.Context, key call.Key, denied bool) error {
 	return e.amend(ctx, key, func(record *call.Record) (call.Event, call.ChangeKind) {
 		record.MissedSweeps++
-		if !gone && record.MissedSweeps < deletedAfter {
+		if !denied && record.MissedSweeps < deletedAfter {
 			return call.Event{Kind: call.EventMissing}, ""
 		}
 		now := e.now().UTC()
@@ -189,7 +189,19 @@ func (e *Engine) note(ctx context.Context, key call.Key, gone bool) error {
 	})
 }
 
-// welcome lifts the marks of a call that is listed again.
+// hasGone reports whether a part was lost because the vendor no longer knew the
+// call.
+func hasGone(parts *call.Parts) bool {
+	for _, name := range call.PartNames {
+		if p := parts.Of(name); p.State == call.Lost && p.Acknowledged == nil && p.Reason == gone {
+			return true
+		}
+	}
+	return false
+}
+
+// welcome lifts the marks of a call that is listed again, and has what was lost
+// of it asked for once more.
 func (e *Engine) welcome(ctx context.Context, key call.Key) error {
 	return e.amend(ctx, key, func(record *call.Record) (call.Event, call.ChangeKind) {
 		kind := call.ChangeKind("")
@@ -197,6 +209,13 @@ func (e *Engine) welcome(ctx context.Context, key call.Key) error {
 			kind = call.ChangeUpdated
 		}
 		record.MissedSweeps, record.Call.DeletedUpstreamAt = 0, nil
+		for _, name := range call.PartNames {
+			if p := record.Parts.Of(name); p.State == call.Lost {
+				*p = again(*p, e.now().UTC())
+				kind = call.ChangePart
+			}
+		}
+		record.Mirror()
 		return call.Event{Kind: call.EventReturned}, kind
 	})
 }

@@ -431,7 +431,7 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
-	case !w.waited(w.base()) || !final(failure):
+	case !w.waited(w.base()) || !final(failure) && part.Acknowledged == nil:
 		*part = waiting(*part, reason, w, w.over())
 		if part.NextTry.Before(free) {
 			part.NextTry = free.UTC()

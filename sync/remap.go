@@ -88,7 +88,7 @@ func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write 
 		e.log.Warn("stored call no longer maps", "call_id", string(record.Call.ID), "err", err)
 		return nil
 	}
-	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, nil)
+	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, false, nil)
 	next.Parts = record.Parts
 	for name, found := range map[call.PartName]bool{call.PartTranscript: len(next.Call.Transcript) > 0, call.PartSummary: next.Call.Summary != nil} {
 		if part := next.Parts.Of(name); found && part.State != call.Stored {

@@ -44,6 +44,8 @@ type weather struct {
 	horizon   time.Duration
 	// failure is why a document that should show the part could not be read; nil otherwise.
 	failure error
+	// news is true when the vendor's answers about the call are not those known.
+	news bool
 }
 
 // base is the moment waiting is counted from.
@@ -102,13 +104,13 @@ const queued = "queued"
 // attempt to fetch it can show that.
 func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 	switch {
-	case prev.State == call.Lost && prev.Acknowledged != nil:
+	case prev.State == call.Lost && prev.Acknowledged != nil && !w.news:
 		return prev
 	case ev.Evidence == call.EvidencePresent && !w.live():
 		if prev.State == call.Pending && prev.Attempts > 0 {
 			return prev // the next attempt has its time
 		}
-		return call.Part{State: call.Pending, Reason: queued, NextTry: w.now, Deadline: w.now.Add(time.Hour)}
+		return call.Part{State: call.Pending, Reason: queued, NextTry: w.now, Deadline: w.now.Add(time.Hour), Acknowledged: prev.Acknowledged}
 	case prev.State == call.Lost:
 		return prev
 	case w.failure != nil && !w.live() && ev.Evidence != call.EvidenceAbsent:
@@ -152,11 +154,16 @@ func expect(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 
 func waiting(prev call.Part, reason string, w *weather, deadline time.Time) call.Part {
 	next := nextTry(w.base(), w.now, w.horizon).UTC()
-	part := call.Part{State: call.Pending, Reason: reason, Attempts: prev.Attempts, NextTry: next}
-	if deadline.After(next) { // afterwards it is overdue, and nobody knows how long it can still be had
+	part := call.Part{State: call.Pending, Reason: reason, Attempts: prev.Attempts, NextTry: next, Acknowledged: prev.Acknowledged}
+	if !deadline.Before(next) { // afterwards it is overdue, and nobody knows how long it can still be had
 		part.Deadline = deadline.UTC()
 	}
 	return part
+}
+
+// again is a lost part that is asked for once more; what was accepted stays so.
+func again(prev call.Part, now time.Time) call.Part {
+	return call.Part{State: call.Pending, Reason: "returned", NextTry: now, Deadline: now.Add(time.Hour), Acknowledged: prev.Acknowledged}
 }
 
 func lost(prev call.Part, reason string) call.Part {
@@ -170,6 +177,9 @@ func reasonOr(reason, otherwise string) string {
 	return reason
 }
 
+// gone is the reason of a part whose call the vendor says it does not know.
+const gone = "gone"
+
 // failureReason names an error in a word for Part.Reason.
 func failureReason(err error) string {
 	var named interface{ PartReason() string }
@@ -181,7 +191,7 @@ func failureReason(err error) string {
 	case errors.Is(err, call.ErrUnauthorized):
 		return "credentials_refused"
 	case errors.Is(err, call.ErrNotFound):
-		return "gone"
+		return gone
 	case errors.Is(err, call.ErrExpired):
 		return "expired"
 	case errors.Is(err, call.ErrRefused):

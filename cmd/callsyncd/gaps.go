@@ -129,8 +129,11 @@ func (a *app) printGaps(page *client.Page[call.Gap]) {
 func newGapsAck(a *app) *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use:     "ack KEY PART",
-		Short:   "Accept the loss of a part, with a reason that is kept",
+		Use:   "ack KEY PART",
+		Short: "Accept the loss of a part, with a reason that is kept",
+		Long: `Ack accepts that a part is lost. A part that is still pending can be accepted once its late horizon
+has passed (it has no deadline any more); it then counts as lost, and is tried again only when the
+vendor shows the call changed, or lists it again after it was gone.`,
 		Example: `  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
 		Args:    wants("KEY", "PART"),
 		RunE: func(c *cobra.Command, args []string) error {
