@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"callsyncd/internal/crashpoint"
 )
 
 // The names inside the index folder.
@@ -157,9 +159,11 @@ func (d folder) finish(number uint64) (string, error) {
 	if err := syncTree(from); err != nil {
 		return "", err
 	}
+	crashpoint.Reach(crashpoint.IndexSynced)
 	if err := os.Rename(from, d.path(name)); err != nil {
 		return "", err
 	}
+	crashpoint.Reach(crashpoint.IndexRenamed)
 	if err := syncPath(string(d)); err != nil {
 		return "", err
 	}
@@ -171,9 +175,11 @@ func (d folder) setCurrent(name string) error {
 	if err := writeSynced(temporary, []byte(name+"\n")); err != nil {
 		return err
 	}
+	crashpoint.Reach(crashpoint.IndexNaming)
 	if err := os.Rename(temporary, d.path(currentFile)); err != nil {
 		return err
 	}
+	crashpoint.Reach(crashpoint.IndexNamed)
 	return syncPath(string(d))
 }
 
@@ -186,6 +192,7 @@ func (d folder) setAside(name string, now time.Time) error {
 	if name == "" {
 		return nil
 	}
+	crashpoint.Reach(crashpoint.IndexAside)
 	err := os.Rename(d.path(name), d.path(badName+now.UTC().Format("20060102T150405.000000000")))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

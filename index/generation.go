@@ -14,6 +14,8 @@ import (
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	bleveindex "github.com/blevesearch/bleve_index_api"
+
+	"callsyncd/internal/crashpoint"
 )
 
 // appliedKey holds the change feed's position up to which a generation is complete.
@@ -116,6 +118,7 @@ func createGeneration(path string, s stamp, queue *bleveindex.AnalysisQueue, fai
 	if err := writeStamp(path, s); err != nil {
 		return nil, err
 	}
+	crashpoint.Reach(crashpoint.IndexCreated)
 	return openGeneration(path, queue, failed)
 }
 
@@ -177,7 +180,9 @@ func (g *generation) write(b *bleveindex.Batch, applied uint64) error {
 // commit returns when a batch is on the disk. After errWedged the generation
 // must be abandoned without closing it.
 func (g *generation) commit(b *bleveindex.Batch) error {
+	crashpoint.Reach(crashpoint.IndexBatching)
 	err := bounded(batchTimeout, func() error { return g.scorch.Batch(b) })
+	crashpoint.Reach(crashpoint.IndexBatched)
 	if err == nil {
 		err = g.err()
 	}

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 // Rebuild builds the index anew from the store and swaps it in; the present
@@ -132,6 +133,7 @@ func (x *Index) fill(ctx context.Context, g *generation, report func(done, total
 		if err := b.flushPart(); err != nil {
 			return err
 		}
+		crashpoint.Reach(crashpoint.IndexFilling)
 		x.tell(&progress{done, total})
 		if report != nil {
 			report(done, total)
@@ -158,6 +160,7 @@ func (x *Index) swap(ctx context.Context, g *generation, number uint64) error {
 	if old == nil {
 		return nil
 	}
+	crashpoint.Reach(crashpoint.IndexReplacing)
 	if err := errors.Join(old.close(), os.RemoveAll(old.path)); err != nil {
 		x.log.Warn("previous index not removed", "err", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 	"callsyncd/store"
 )
 
@@ -38,12 +39,14 @@ func writeToken(path string, token call.Secret) error {
 		return err
 	}
 	_, err = f.WriteString(token.Reveal() + "\n")
+	crashpoint.Reach(crashpoint.TokenWritten)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
+	crashpoint.Reach(crashpoint.TokenRenamed)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 // maxFindings bounds what Check reports; a damage that shows more often is
@@ -57,6 +58,7 @@ func (s *Store) checkCopy(ctx context.Context, c *checker) (err error) {
 	if err := s.view(ctx, func(tx *bolt.Tx) error { return tx.CopyFile(path, 0o600) }); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
+	crashpoint.Reach(crashpoint.CheckCopied)
 	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: holdTimeout, NoStatistics: true})
 	if err != nil {
 		return fmt.Errorf("open copy: %w", err)

@@ -12,6 +12,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"callsyncd/internal/crashpoint"
 )
 
 // lockName is the file that says who holds the archive. It informs; what
@@ -51,9 +53,11 @@ func (l *lockFile) write(info lockInfo) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
+	crashpoint.Reach(crashpoint.LockWritten)
 	if err := os.Rename(fresh, l.path); err != nil {
 		return err
 	}
+	crashpoint.Reach(crashpoint.LockRenamed)
 	l.info = info
 	return nil
 }

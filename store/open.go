@@ -16,6 +16,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 // The names in the data folder that this package uses.
@@ -212,12 +213,15 @@ func create(dir string) error {
 	if err != nil || !made {
 		return err
 	}
+	crashpoint.Reach(crashpoint.ArchiveWritten)
 	if err := syncFile(fresh); err != nil {
 		return createdElsewhere(path, err)
 	}
+	crashpoint.Reach(crashpoint.ArchiveSynced)
 	if err := os.Rename(fresh, path); err != nil {
 		return createdElsewhere(path, err)
 	}
+	crashpoint.Reach(crashpoint.ArchiveRenamed)
 	return syncFolder(dir)
 }
 

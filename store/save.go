@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 // Batch and Due are the engine's words for what goes in and what is to be done.
@@ -141,9 +142,11 @@ func (s *Store) together(jobs []*job) error {
 func (s *Store) commit(tx *bolt.Tx) error {
 	id := tx.ID()
 	s.poisoned = errInDoubt
+	crashpoint.Reach(crashpoint.CommitPending)
 	if err := tx.Commit(); err != nil {
 		return s.commitFailed(id, err)
 	}
+	crashpoint.Reach(crashpoint.CommitDone)
 	s.poisoned = nil
 	return nil
 }

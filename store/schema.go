@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 // The buckets. Keys are built in key.go, values in codec.go and facts.go.
@@ -68,6 +69,7 @@ func migrate(db *bolt.DB, steps []migration) error {
 		if err := db.Update(func(tx *bolt.Tx) error { return applyMigration(tx, steps[version], version+1) }); err != nil {
 			return fmt.Errorf("migrate to schema version %d: %w", version+1, err)
 		}
+		crashpoint.Reach(crashpoint.MigrationCommitted)
 	}
 }
 
@@ -79,6 +81,7 @@ func applyMigration(tx *bolt.Tx, step migration, version int) error {
 	if err := step(tx); err != nil {
 		return err
 	}
+	crashpoint.Reach(crashpoint.MigrationApplied)
 	return meta.Put(metaSchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
 }
 

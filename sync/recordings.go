@@ -13,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 const (
@@ -399,6 +400,7 @@ func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recordi
 			"call_seconds", *record.Call.DurationSeconds, "audio_seconds", *recording.DurationSeconds)
 	}
 	next.Mirror()
+	crashpoint.Reach(crashpoint.RecordingKeeping)
 	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording})
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"callsyncd/internal/crashpoint"
 )
 
 // toStdout reports whether --out names standard output, which may be a file
@@ -34,12 +36,14 @@ func writeFile(path string, write func(io.Writer) error) error {
 	}
 	err = write(f)
 	err = errors.Join(err, f.Sync(), f.Close())
+	crashpoint.Reach(crashpoint.FileWritten)
 	if err == nil {
 		err = os.Rename(f.Name(), target)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
+	crashpoint.Reach(crashpoint.FileRenamed)
 	return nil
 }
 

@@ -23,27 +23,28 @@ const module = "callsyncd"
 // layers says which of our folders a folder may import. Every folder with Go
 // files must be here.
 var layers = map[string][]string{
-	"call":              {},
-	"redact":            {"call"},
-	"config":            {"call", "config/schedule"},
-	"config/schedule":   {},
-	"sync":              {"call"},
-	"sync/provider":     {"call"},
-	"sync/download":     {"call"},
-	"store":             {"call"},
-	"store/media":       {"call"},
-	"index":             {"call"},
-	"api":               {"call", "api/web"},
-	"api/client":        {"call"},
-	"api/web":           {},
-	"simulator":         {"call"},
-	"simulator/data":    {},
-	"packaging":         {},
-	"internal/arch":     {},
-	"internal/endtoend": {anything}, // tests only
-	"cmd/callsyncd":     {anything},
+	"call":                {},
+	"redact":              {"call"},
+	"config":              {"call", "config/schedule"},
+	"config/schedule":     {},
+	"sync":                {"call", "internal/crashpoint"},
+	"sync/provider":       {"call"},
+	"sync/download":       {"call"},
+	"store":               {"call", "internal/crashpoint"},
+	"store/media":         {"call", "internal/crashpoint"},
+	"index":               {"call", "internal/crashpoint"},
+	"api":                 {"call", "api/web"},
+	"api/client":          {"call"},
+	"api/web":             {},
+	"simulator":           {"call"},
+	"simulator/data":      {},
+	"packaging":           {},
+	"internal/arch":       {},
+	"internal/crashpoint": {},
+	"internal/endtoend":   {anything}, // tests only
+	"cmd/callsyncd":       {anything},
 	"service": {"call", "config", "config/schedule", "sync", "sync/provider", "sync/download", "store", "store/media",
-		"index", "api", "api/client", "packaging", "redact"},
+		"index", "api", "api/client", "packaging", "redact", "internal/crashpoint"},
 }
 
 const anything = "*"
@@ -133,6 +134,9 @@ func violationsOf(file string, text []byte) (found []string) {
 		line := 1 + bytes.Count(text[:at[0]], []byte("\n"))
 		found = append(found, fmt.Sprintf("%s:%d: names the vendor %q", file, line, text[at[0]:at[1]]))
 	}
+	if folder != "internal/crashpoint" && bytes.Contains(text, []byte("crashpoint.OnReach")) {
+		found = append(found, file+": crashpoint.OnReach is for tests only")
+	}
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ImportsOnly)
 	if err != nil {
 		return append(found, err.Error())
@@ -174,6 +178,7 @@ func TestViolationsAreFound(t *testing.T) {
 		"api/a.go: api must not import go.etcd.io/bbolt; only store, index may": {"api/a.go": file("package api\nimport _ \"go.etcd.io/bbolt\"\n")},
 		"folder util is not in the table":                                       {"util/a_test.go": file("package util\n")},
 		"sync/a.go:2: names the vendor \"SmartAlex\"":                           {"sync/a.go": file("package callsync\n// SmartAlex\n")},
+		"store/a.go: crashpoint.OnReach is for tests only":                      {"store/a.go": file("package store\nvar _ = crashpoint.OnReach\n")},
 		"store/a.go:1:1: expected 'package'":                                    {"store/a.go": file("nothing")},
 	} {
 		found := violations(t, tree)

@@ -25,6 +25,7 @@ import (
 	"github.com/shirou/gopsutil/v4/disk"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 const (
@@ -183,6 +184,7 @@ func (a *Archive) SetAside(file string) error {
 	if err := a.root.Rename(filepath.FromSlash(file), path.Join(asideFolder, rand.Text()[:8]+"_"+path.Base(file))); err != nil {
 		return fmt.Errorf("set recording aside: %w", err)
 	}
+	crashpoint.Reach(crashpoint.RecordingAside)
 	return nil
 }
 
@@ -206,5 +208,6 @@ func (r contextReader) Read(p []byte) (int, error) {
 	if r.ctx.Err() != nil {
 		return 0, context.Cause(r.ctx)
 	}
+	crashpoint.Reach(crashpoint.RecordingReading)
 	return r.Reader.Read(p)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"callsyncd/call"
+	"callsyncd/internal/crashpoint"
 )
 
 const (
@@ -54,6 +55,7 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if err != nil {
 		return call.Recording{}, err
 	}
+	crashpoint.Reach(crashpoint.RecordingCreated)
 	gone := false // published, or kept as a part
 	defer func() {
 		closeErr := f.Close()
@@ -88,9 +90,11 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if err := seal(f); err != nil {
 		return call.Recording{}, err
 	}
+	crashpoint.Reach(crashpoint.RecordingSealed)
 	if gone, err = a.publish(ctx, temp, file, hex.EncodeToString(got.sum)); err != nil {
 		return call.Recording{}, err
 	}
+	crashpoint.Reach(crashpoint.RecordingDurable)
 	sum, stored := hex.EncodeToString(got.sum), a.options.Now().UTC().Truncate(time.Millisecond)
 	return call.Recording{
 		State: call.Stored, File: &file, SHA256: &sum, SizeBytes: &got.size,
@@ -203,6 +207,7 @@ func (a *Archive) publish(ctx context.Context, temp, file, sha256hex string) (re
 			return false, err
 		}
 		renamed = true
+		crashpoint.Reach(crashpoint.RecordingRenamed)
 	case err != nil:
 		return false, err
 	case there != sha256hex:
