@@ -42,8 +42,8 @@ fuzz: ## every fuzz target for 30 seconds each
 bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-crash: ## kill -9 a syncing process at 50 random moments, then compare the archive
-	CALLSYNCD_CRASH_KILLS=50 $(GO) test -count=1 -run TestKilledProcessEndsInTheSameArchive -v ./internal/endtoend
+crash: ## kill -9 a syncing process 2,000 times, at every step of a write and at random moments
+	CALLSYNCD_CRASH_KILLS=2000 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtEveryPoint|TestKilledWriter' -v ./internal/endtoend ./cmd/callsyncd
 
 cross: ## builds for the other systems
 	@for t in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \

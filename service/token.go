@@ -32,19 +32,25 @@ func loadToken(dir string) (call.Secret, error) {
 	return token, nil
 }
 
-// writeToken makes the file whole or not at all.
+// writeToken makes the file whole or not at all. Its temporary name is always
+// the same, so that a crash leaves nothing the next start does not replace.
 func writeToken(path string, token call.Secret) error {
-	f, err := os.CreateTemp(filepath.Dir(path), tokenFile+".*") // 0600
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(token.Reveal() + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
 	crashpoint.Reach(crashpoint.TokenWritten)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	if err == nil {
+		err = os.Rename(fresh, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(fresh))
 	}
 	crashpoint.Reach(crashpoint.TokenRenamed)
 	return nil

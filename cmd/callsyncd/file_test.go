@@ -2,12 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"callsyncd/internal/crashpoint"
 )
 
 func writing(text string) func(io.Writer) error {
@@ -63,5 +67,50 @@ func TestWriteFileToDevice(t *testing.T) {
 	}
 	if err := writeFile("/dev/null", writing("x")); err != nil {
 		t.Errorf("/dev/null: %v", err)
+	}
+}
+
+// killedWriter, when set, makes the test binary write the file it names until
+// it kills itself at the point killedPoint names.
+const (
+	killedWriter = "CALLSYNCD_TEST_FILE"
+	killedPoint  = "CALLSYNCD_TEST_POINT"
+)
+
+func writeUntilKilled(path string) {
+	crashpoint.OnReach(func(p crashpoint.Point) {
+		if string(p) != os.Getenv(killedPoint) {
+			return
+		}
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil && self.Kill() == nil {
+			select {}
+		}
+	})
+	err := writeFile(path, writing(strings.Repeat("new", 1000)))
+	fmt.Fprintln(os.Stderr, "was not killed:", err)
+	os.Exit(0)
+}
+
+// A file that is written anew is the old one or the new one after a kill,
+// never something between.
+func TestKilledWriter(t *testing.T) {
+	for point, want := range map[crashpoint.Point]string{
+		crashpoint.FileWritten: "old", crashpoint.FileRenamed: strings.Repeat("new", 1000),
+	} {
+		path := filepath.Join(t.TempDir(), "calls.csv")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), killedWriter+"="+path, killedPoint+"="+string(point))
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err == nil {
+			t.Fatalf("never came to: %s", point)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %d bytes, %v", point, len(got), err)
+		}
 	}
 }

@@ -24,6 +24,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(killedWriter); path != "" {
+		writeUntilKilled(path)
+	}
 	testscript.Main(m, map[string]func(){"callsyncd": main})
 }
 

@@ -1,0 +1,236 @@
+package endtoend
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"callsyncd/api/client"
+	"callsyncd/call"
+	"callsyncd/config"
+	"callsyncd/internal/crashpoint"
+	"callsyncd/service"
+)
+
+// childOrder, when set, makes the test binary a process that works on an
+// archive as it says, until it is killed or done.
+const childOrder = "CALLSYNCD_TEST_CHILD"
+
+// order is what a child shall do.
+type order struct {
+	Config string
+	Work   string // a key of works
+	// The child kills itself when it comes to Point for the Hit-th time.
+	Point crashpoint.Point
+	Hit   int
+}
+
+// message is one line of what a child tells its parent.
+type message struct {
+	// At is the point at which the child kills itself.
+	At crashpoint.Point `json:",omitempty"`
+	// Ack is a call as somebody has read it through the API.
+	Ack *ack `json:",omitempty"`
+	// Ready says that the archive is open.
+	Ready bool `json:",omitempty"`
+}
+
+// ack is what must be found again after any crash.
+type ack struct {
+	Key       call.Key
+	Seq       uint64 // of the change after which it was read
+	Version   int
+	ChangedAt time.Time
+	Parts     call.PartStates
+	// Content, Raw and Print are hashes of the call, of the vendor's documents,
+	// and of the number, time and fingerprint of its version.
+	Content, Raw, Print string
+	File, SHA256        string // of the recording, when there is one
+}
+
+func ackOf(c client.Call) ack {
+	a := ack{Key: c.Key, Version: c.Version, ChangedAt: c.ChangedAt, Parts: c.Parts, Content: digest(c.Call), Raw: digest(c.Raw), Print: versionPrint(c.Versions, c.Version)}
+	if r := c.Recording; r != nil && r.State == call.Stored {
+		a.File, a.SHA256 = *r.File, *r.SHA256
+	}
+	return a
+}
+
+// versionPrint identifies one of a call's versions; empty when it is not there.
+func versionPrint(versions []call.Version, number int) string {
+	for _, v := range versions {
+		if v.Number == number {
+			return digest(v)
+		}
+	}
+	return ""
+}
+
+func digest(v any) string {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:8])
+}
+
+// whole asks for everything the API shows of a call.
+var whole = client.Show{Fields: "full", Include: []string{"raw", "versions"}}
+
+func TestMain(m *testing.M) {
+	text := os.Getenv(childOrder)
+	if text == "" {
+		code := m.Run()
+		for _, dir := range leftBehind {
+			_ = os.RemoveAll(dir) // of temporary files
+		}
+		os.Exit(code)
+	}
+	var o order
+	err := json.Unmarshal([]byte(text), &o)
+	if err == nil {
+		err = work(o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, o.Work, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+var telling sync.Mutex
+
+// tell sends one line to the parent, in one write.
+func tell(m message) {
+	telling.Lock()
+	defer telling.Unlock()
+	line, err := json.Marshal(m)
+	if err == nil {
+		_, err = os.Stdout.Write(append(line, '\n'))
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// dieAt ends the process, as SIGKILL does, at a point.
+func dieAt(point crashpoint.Point, hit int) {
+	var mu sync.Mutex
+	crashpoint.OnReach(func(p crashpoint.Point) {
+		mu.Lock()
+		defer mu.Unlock()
+		if p != point {
+			return
+		}
+		if hit--; hit > 0 {
+			return
+		}
+		tell(message{At: p})
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Kill()
+		}
+		if err != nil {
+			panic(err)
+		}
+		select {}
+	})
+}
+
+// works are the ways a child works on its archive.
+var works = map[string]func(context.Context, *service.Archive) error{
+	"sync": func(ctx context.Context, a *service.Archive) error {
+		_, err := a.Sync(ctx, nil, false)
+		return err
+	},
+	"rounds": func(ctx context.Context, a *service.Archive) error {
+		for full := true; ; full = !full {
+			if _, err := a.Sync(ctx, nil, full); err != nil {
+				return err
+			}
+		}
+	},
+	"reindex": func(ctx context.Context, a *service.Archive) error { return a.Reindex(ctx, nil) },
+	"verify": func(ctx context.Context, a *service.Archive) error {
+		_, err := a.Verify(ctx)
+		return err
+	},
+}
+
+func work(o order) error {
+	if o.Point != "" {
+		dieAt(o.Point, o.Hit)
+	}
+	cfg, err := config.Load(o.Config, config.Options{})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	options := service.Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Version: "test"}
+	if o.Work == "daemon" {
+		return service.Run(ctx, options, func(address string) {
+			tell(message{Ready: true})
+			go followDaemon(ctx, cfg.DataDir, address)
+		})
+	}
+	a, err := service.Open(ctx, options)
+	if err != nil {
+		return err
+	}
+	tell(message{Ready: true})
+	following := make(chan error, 1)
+	go func() {
+		following <- follow(ctx, client.New(inProcess, a.Token(), client.InProcess(a.Handler())))
+	}()
+	err = works[o.Work](ctx, a)
+	stop()
+	<-following
+	return errors.Join(err, a.Close())
+}
+
+const inProcess = "http://callsyncd.local"
+
+func followDaemon(ctx context.Context, dir, address string) {
+	_, token, _, _ := service.Running(dir)
+	if err := follow(ctx, client.New("http://"+address, token, nil)); err != nil && ctx.Err() == nil {
+		panic(err)
+	}
+}
+
+// follow reads every call that changes, as a client of the API does, and tells
+// the parent what it read: from then on that must never be lost.
+func follow(ctx context.Context, c *client.Client) error {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for since := lastSeq(status.Value.Index); ; {
+		feed, err := c.Changes(ctx, since, 0, time.Minute)
+		if err != nil {
+			return err
+		}
+		for _, change := range feed.Value.Data {
+			got, err := c.Call(ctx, change.Key, whole)
+			if err != nil {
+				return err
+			}
+			told := ackOf(got.Value)
+			told.Seq = change.Seq
+			tell(message{Ack: &told})
+		}
+		since = feed.Value.Next
+	}
+}
+
+// lastSeq is the newest entry of the change feed.
+func lastSeq(s call.IndexStatus) uint64 { return s.Applied + s.Lag }
