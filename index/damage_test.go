@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +120,9 @@ func TestFullDiskPauses(t *testing.T) {
 	src := newMemory()
 	fill(src, 3)
 	x := openTest(t, t.TempDir(), src)
+	if !isDiskFull(errors.New("merging err: write 000000000008.zap: "+syscall.EFBIG.Error())) || isDiskFull(syscall.EIO) {
+		t.Error("a full disk is not told from other trouble")
+	}
 	g := x.serving()
 	g.report(fmt.Errorf("persist: %w", syscall.ENOSPC))
 	if err := x.follow(t.Context()); !isDiskFull(err) {
@@ -150,6 +155,43 @@ func TestFailureOfScorchRebuilds(t *testing.T) {
 		t.Errorf("status: %+v", s)
 	}
 	if err := x.CatchUp(t.Context()); err != nil || len(ids(t, x, call.SearchQuery{Text: "hello"})) != 3 {
+		t.Error(err)
+	}
+}
+
+// The wait after a failed rebuild grows with each failure, and not with each
+// change of the archive meanwhile.
+func TestFailedRebuildIsSoonTriedAgain(t *testing.T) {
+	const speed = 20 // of the index's clock
+	src, start := newMemory(), time.Now()
+	fill(src, 3) // there is no index yet
+	now := func() time.Time { return start.Add(speed * time.Since(start)) }
+	x, err := Open(t.TempDir(), src, Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tries atomic.Int32
+	src.onLoad = func(key call.Key) error {
+		if key.ID == "call-2" && tries.Add(1) <= 2 {
+			return errors.New("the disk does not answer")
+		}
+		return nil
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- x.Run(ctx) }()
+	for tries.Load() < 2 {
+		src.put(testCall("call-1", "a: hello"))
+		time.Sleep(time.Millisecond)
+	}
+	for second := now(); tries.Load() == 2; time.Sleep(time.Millisecond) {
+		src.put(testCall("call-1", "a: hello"))
+		if waited := now().Sub(second); waited > 40*time.Second {
+			t.Fatalf("the third try comes later than %v after the second", waited)
+		}
+	}
+	stop()
+	if err := errors.Join(<-done, x.Close()); err != nil {
 		t.Error(err)
 	}
 }

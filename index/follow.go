@@ -217,26 +217,27 @@ func (x *Index) CatchUp(ctx context.Context) error {
 // to: it rebuilds, waits for room on the disk, and tries again later. It
 // returns nil when ctx has ended.
 func (x *Index) Run(ctx context.Context) error {
-	retry := minRetry
+	retry, rebuildRetry := minRetry, minRetry
 	var rebuilt chan error // while a rebuild is under way
-	var notBefore time.Time
+	var tryAgain time.Time // when a rebuild that failed is tried again
 	for ctx.Err() == nil {
 		news := x.src.Updated()
 		err := x.round(ctx)
-		if err == nil && rebuilt == nil && x.doubted() != "" && !x.now().Before(notBefore) {
-			rebuilt = make(chan error, 1)
+		wanted := rebuilt == nil && x.doubted() != ""
+		if wanted && err == nil && !x.now().Before(tryAgain) {
+			rebuilt, wanted = make(chan error, 1), false
 			go func() { rebuilt <- x.rebuildDoubted(ctx) }()
 		}
 		var later <-chan time.Time
-		if err != nil || rebuilt == nil && x.doubted() != "" {
-			later = time.After(retry)
-			retry = min(2*retry, maxRetry)
-		} else if rebuilt == nil {
-			retry = minRetry
-		}
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err != nil && ctx.Err() == nil:
 			x.log.Warn("index lags behind, trying again", "err", err)
-			news = nil
+			news, later = nil, time.After(retry)
+			retry = min(2*retry, maxRetry)
+		case wanted:
+			later = time.After(tryAgain.Sub(x.now()))
+		default:
+			retry = minRetry
 		}
 		select {
 		case <-ctx.Done():
@@ -245,9 +246,12 @@ func (x *Index) Run(ctx context.Context) error {
 		case <-later:
 		case err := <-rebuilt:
 			rebuilt = nil
-			if err != nil && ctx.Err() == nil {
+			if err == nil {
+				rebuildRetry = minRetry
+			} else if ctx.Err() == nil {
 				x.log.Error("index rebuild failed, trying again", "err", err)
-				notBefore = x.now().Add(retry)
+				tryAgain = x.now().Add(rebuildRetry)
+				rebuildRetry = min(2*rebuildRetry, maxRetry)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,12 +253,13 @@ func (g *generation) abandon() {
 	g.closed = true
 }
 
+// diskFull are the errors of a full disk, a spent quota and a file size limit,
+// and the text of Windows for the first.
+var diskFull = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, errDiskFull, errors.New("not enough space on the disk")}
+
 // isDiskFull also reads the text, because scorch passes on texts only.
 func isDiskFull(err error) bool {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, errDiskFull) {
-		return true
-	}
-	text := err.Error()
-	return strings.Contains(text, "no space left on device") || strings.Contains(text, "disk quota exceeded") ||
-		strings.Contains(text, "not enough space on the disk")
+	return slices.ContainsFunc(diskFull, func(full error) bool {
+		return errors.Is(err, full) || strings.Contains(err.Error(), full.Error())
+	})
 }
