@@ -223,3 +223,50 @@ func makePipe(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// TestDiskFullAtTheLastMoment makes a commit fail after it became visible. The
+// next write opens the archive anew, under readers, and goes on.
+func TestDiskFullAtTheLastMoment(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	save(t, s, write(record("crm", "1", 0)))
+	stop, reading := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				reading <- nil
+				return
+			default:
+			}
+			if _, err := s.Load(t.Context(), call.Key{Source: "crm", ID: "1"}); err != nil {
+				reading <- err
+				return
+			}
+		}
+	}()
+	for n := 2; n < 6; n++ {
+		s.write.Lock()
+		err := s.commitFailed(0, &os.PathError{Op: "write", Path: "archive.db", Err: syscall.ENOSPC})
+		s.write.Unlock()
+		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "the disk is full") {
+			t.Errorf("%v", err)
+		}
+		if err := s.Save(t.Context(), numbered(n)); err != nil {
+			t.Fatalf("a write after it: %v", err)
+		}
+		if got, want := s.LastSeq(), uint64(1+2*(n-1)); got != want {
+			t.Errorf("the change feed ends at %d, not %d", got, want)
+		}
+	}
+	close(stop)
+	if err := <-reading; err != nil {
+		t.Errorf("reading meanwhile: %v", err)
+	}
+	checkClean(t, s)
+	s.write.Lock()
+	err := s.commitFailed(0, syscall.ENOSPC) // of a flush: nobody knows what it lost
+	s.write.Unlock()
+	if !errors.Is(err, errInDoubt) || !errors.Is(s.Save(t.Context(), numbered(7)), errInDoubt) {
+		t.Errorf("%v", err)
+	}
+}

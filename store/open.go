@@ -42,6 +42,7 @@ type Options struct {
 // Store is the open archive. It is safe for concurrent use; writers wait for
 // each other, readers wait for nobody.
 type Store struct {
+	opening   sync.RWMutex // guards db: held to open it again, for reading to use it
 	db        *bolt.DB
 	dir       string
 	log       *slog.Logger
@@ -146,13 +147,20 @@ func (s *Store) prepare() error {
 	}
 	err := s.db.View(func(tx *bolt.Tx) error {
 		s.archiveID = string(tx.Bucket(bucketMeta).Get(metaArchive))
-		s.seq.Store(tx.Bucket(bucketChanges).Sequence())
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, s.loadSeq()); err != nil {
 		return err
 	}
 	return s.lock.write(lockInfo{PID: os.Getpid(), StartedAt: s.now().UTC()})
+}
+
+// loadSeq reads how far the change feed goes.
+func (s *Store) loadSeq() error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		s.seq.Store(tx.Bucket(bucketChanges).Sequence())
+		return nil
+	})
 }
 
 // makeFolder makes the data folder, private, unless there is one. One that
@@ -317,6 +325,8 @@ func boltOpen(path string) (*bolt.DB, error) {
 // calls return what the first one returned.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.opening.Lock()
+		defer s.opening.Unlock()
 		s.closed = errors.Join(s.lock.remove(), s.db.Close())
 		if s.closed != nil {
 			s.closed = fmt.Errorf("close archive: %w", s.closed)
@@ -334,6 +344,8 @@ func (s *Store) view(ctx context.Context, fn func(tx *bolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.opening.RLock()
+	defer s.opening.RUnlock()
 	return s.db.View(fn)
 }
 

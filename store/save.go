@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +90,7 @@ func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 	if !slices.Contains(jobs, mine) { // taken by somebody who did not live to run it
 		jobs = append(jobs, mine)
 	}
-	if err := s.together(jobs); err != nil && len(jobs) > 1 {
+	if err := s.together(jobs); err != nil && len(jobs) > 1 && s.poisoned == nil {
 		for _, j := range jobs {
 			j.err = s.together([]*job{j}) // one must not fail for another's mistake
 		}
@@ -105,8 +107,8 @@ func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
 
 // together runs all jobs in one transaction: all are committed, or none.
 func (s *Store) together(jobs []*job) error {
-	if s.poisoned != nil {
-		return s.poisoned
+	if err := s.mend(); err != nil {
+		return err
 	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
@@ -164,9 +166,44 @@ func (s *Store) commitFailed(id int, err error) error {
 		s.poisoned = nil
 		return fmt.Errorf("the disk is full: %w", err)
 	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Op == "write" && noSpace(err) {
+		s.poisoned = errHalfFull
+		return fmt.Errorf("%w: %w", errHalfFull, err)
+	}
 	s.poisoned = fmt.Errorf("%w: %w", errInDoubt, err)
 	s.log.Error("archive no longer accepts writes", "err", err)
 	return s.poisoned
+}
+
+// errHalfFull: of a commit everything reached the disk, which then had no room
+// for the rest of the page that makes it valid. What counts of that page is its
+// beginning.
+var errHalfFull = errors.New("the disk is full: the last commit may be stored")
+
+// mend ends the doubt about such a commit: the archive is opened anew, and what
+// is valid in it is made durable before anything else is written. The caller
+// holds write.
+func (s *Store) mend() error {
+	if !errors.Is(s.poisoned, errHalfFull) {
+		return s.poisoned
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	err := s.db.Close()
+	var db *bolt.DB
+	if err == nil {
+		db, err = openBolt(filepath.Join(s.dir, fileName))
+	}
+	if err != nil {
+		return fmt.Errorf("open the archive again: %w", err)
+	}
+	s.db = db
+	if err := db.Sync(); err != nil {
+		s.poisoned = fmt.Errorf("%w: %w", errInDoubt, err)
+		return s.poisoned
+	}
+	s.poisoned = nil
+	return s.loadSeq()
 }
 
 // noSpace recognises a full disk, also where bbolt passes only its text on.
