@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull bench ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -44,6 +44,9 @@ bench: ## benchmarks, with allocations
 
 crash: ## kill -9 a syncing process 2,000 times, at every step of a write and at random moments
 	CALLSYNCD_CRASH_KILLS=2000 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtEveryPoint|TestKilledWriter' -v ./internal/endtoend ./cmd/callsyncd
+
+diskfull: ## fill the disk under a running daemon 200 times, half of them on a small file system (needs root)
+	CALLSYNCD_FULL_EPISODES=200 $(GO) test -count=1 -timeout 60m -run TestFullDiskHealsWithoutRestart -v ./internal/endtoend
 
 cross: ## builds for the other systems
 	@for t in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ type campaign struct {
 	lastSeq uint64                 // the newest change anybody was told of
 	added   map[call.Key]time.Time // calls that came later, and when
 	edited  map[call.Key]bool
-	late    bool // parts come late
+	late    bool // parts come late, and links expire
 	// blind are the vendors whose lists do not show that a summary was edited.
 	blind map[call.SourceID]bool
 	kills int // since the archive was last looked at
@@ -47,12 +49,16 @@ type tally struct {
 	Calls, Campaigns int
 }
 
-// newCampaign starts the vendors of one campaign: several pages each, and
-// links that live for two seconds. An odd seed has parts that come late.
+func newTally() *tally { return &tally{Hits: make(map[crashpoint.Point]int)} }
+
+// newCampaign starts the vendors of one campaign, several pages each. With an
+// odd seed parts come late, and links to recordings live for two seconds.
 func newCampaign(t *testing.T, seed uint64, sum *tally) *campaign {
 	o := simulator.Options{
-		Seed: seed, Calls: 9, Span: 48 * time.Hour, Latency: time.Millisecond, URLLife: 2 * time.Second,
-		PageCap: map[string]int{}, Late: 0.3 * float64(seed%2), LateAfter: time.Hour,
+		Seed: seed, Calls: 9, Span: 48 * time.Hour, Latency: time.Millisecond, PageCap: map[string]int{},
+	}
+	if seed%2 == 1 {
+		o.Late, o.LateAfter, o.URLLife = 0.3, time.Hour, 2*time.Second
 	}
 	for i, v := range simulator.New(simulator.Options{}).Vendors() {
 		o.PageCap[v.Name] = 2 + i
@@ -107,10 +113,13 @@ func (c *campaign) begin(o order) *child {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ch := &child{cmd: exec.Command(os.Args[0]), ready: make(chan struct{}), done: make(chan error, 1)}
+	ch := &child{cmd: exec.Command(os.Args[0]), ready: make(chan string, 1), obeyed: make(chan string, 1), done: make(chan error, 1)}
 	ch.cmd.Env = append(os.Environ(), childOrder+"="+string(text))
 	ch.cmd.Stderr = os.Stderr
 	out, err := ch.cmd.StdoutPipe()
+	if err == nil {
+		ch.stdin, err = ch.cmd.StdinPipe()
+	}
 	if err == nil {
 		err = ch.cmd.Start()
 	}
@@ -129,14 +138,25 @@ func (c *campaign) begin(o order) *child {
 
 // child is a process that works on the archive.
 type child struct {
-	cmd   *exec.Cmd
-	ready chan struct{}
-	done  chan error
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	ready  chan string // where its API is reached
+	obeyed chan string
+	done   chan error
 	// What it said, to be read once it is done.
-	at   crashpoint.Point
-	acks []ack
-	bad  []string
-	open bool
+	at       crashpoint.Point
+	acks     []ack
+	bad      []string
+	mu       sync.Mutex
+	warnings []string // guarded by mu
+}
+
+// said are the warnings since it was asked last.
+func (ch *child) said() []string {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	defer func() { ch.warnings = nil }()
+	return ch.warnings
 }
 
 func (ch *child) hear(line []byte) {
@@ -148,9 +168,14 @@ func (ch *child) hear(line []byte) {
 		ch.at = m.At
 	case m.Ack != nil:
 		ch.acks = append(ch.acks, *m.Ack)
-	case m.Ready && !ch.open:
-		ch.open = true
-		close(ch.ready)
+	case m.Warning != "":
+		ch.mu.Lock()
+		ch.warnings = append(ch.warnings, m.Warning)
+		ch.mu.Unlock()
+	case m.Ready != "":
+		ch.ready <- m.Ready
+	case m.Done != "":
+		ch.obeyed <- m.Done
 	}
 }
 

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,8 +41,12 @@ type message struct {
 	At crashpoint.Point `json:",omitempty"`
 	// Ack is a call as somebody has read it through the API.
 	Ack *ack `json:",omitempty"`
-	// Ready says that the archive is open.
-	Ready bool `json:",omitempty"`
+	// Ready says that the archive is open, and where its API is reached.
+	Ready string `json:",omitempty"`
+	// Done repeats a command that has been carried out.
+	Done string `json:",omitempty"`
+	// Warning is a line of the log, without its attributes but for the error.
+	Warning string `json:",omitempty"`
 }
 
 // ack is what must be found again after any crash.
@@ -176,18 +182,19 @@ func work(o order) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	options := service.Options{Config: cfg, Log: slog.New(slog.DiscardHandler), Version: "test"}
+	options := service.Options{Config: cfg, Log: slog.New(warnings{slog.DiscardHandler}), Version: "test"}
 	if o.Work == "daemon" {
 		return service.Run(ctx, options, func(address string) {
-			tell(message{Ready: true})
+			tell(message{Ready: address})
 			go followDaemon(ctx, cfg.DataDir, address)
+			go obeyAll(stop)
 		})
 	}
 	a, err := service.Open(ctx, options)
 	if err != nil {
 		return err
 	}
-	tell(message{Ready: true})
+	tell(message{Ready: inProcess})
 	following := make(chan error, 1)
 	go func() {
 		following <- follow(ctx, client.New(inProcess, a.Token(), client.InProcess(a.Handler())))
@@ -196,6 +203,42 @@ func work(o order) error {
 	stop()
 	<-following
 	return errors.Join(err, a.Close())
+}
+
+// warnings tells the parent what is logged as a warning or worse.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (w warnings) WithAttrs([]slog.Attr) slog.Handler               { return w }
+func (w warnings) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "err" {
+			text += ": " + a.Value.String()
+		}
+		return true
+	})
+	tell(message{Warning: text})
+	return nil
+}
+
+// commands are what a daemon's parent may tell it, by their first word.
+var commands = map[string]func(argument string) error{}
+
+// obeyAll carries out the lines of the standard input, the last of which is
+// "stop".
+func obeyAll(stop func()) {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		name, argument, _ := strings.Cut(lines.Text(), " ")
+		if name == "stop" {
+			stop()
+			return
+		}
+		if err := commands[name](argument); err != nil {
+			panic(err)
+		}
+		tell(message{Done: lines.Text()})
+	}
 }
 
 const inProcess = "http://callsyncd.local"

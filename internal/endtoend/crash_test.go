@@ -82,7 +82,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	kills := number("CALLSYNCD_CRASH_KILLS", len(targets)+10)
 	seed := uint64(number("CALLSYNCD_CRASH_SEED", int(time.Now().UnixNano()>>10)))
 	random := rand.New(rand.NewPCG(seed, 0))
-	sum := &tally{Hits: map[crashpoint.Point]int{}}
+	sum := newTally()
 	start := time.Now()
 	for n := uint64(0); sum.Cycles < kills && !t.Failed(); n++ {
 		c := newCampaign(t, seed+n, sum)

@@ -66,7 +66,11 @@ func (c *campaign) look(always bool, tolerated ...string) {
 // read reads every call through the API.
 func (c *campaign) read(a *service.Archive) map[call.Key]client.Call {
 	c.t.Helper()
-	reader := client.New(inProcess, a.Token(), client.InProcess(a.Handler()))
+	return c.readFrom(client.New(inProcess, a.Token(), client.InProcess(a.Handler())))
+}
+
+func (c *campaign) readFrom(reader *client.Client) map[call.Key]client.Call {
+	c.t.Helper()
 	held := make(map[call.Key]client.Call)
 	err := reader.AllCalls(context.Background(), client.ListOptions{ListQuery: call.ListQuery{Limit: 200}, Show: whole}, func(got client.Call) error {
 		held[got.Key] = got

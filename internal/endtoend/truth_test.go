@@ -17,7 +17,11 @@ import (
 // fromArchive reads all calls through the API, as every reader does.
 func fromArchive(t testing.TB, a *service.Archive) map[call.Key]call.Call {
 	t.Helper()
-	c := client.New("http://callsyncd.local", a.Token(), client.InProcess(a.Handler()))
+	return fromAPI(t, client.New(inProcess, a.Token(), client.InProcess(a.Handler())))
+}
+
+func fromAPI(t testing.TB, c *client.Client) map[call.Key]call.Call {
+	t.Helper()
 	calls := make(map[call.Key]call.Call)
 	o := client.ListOptions{ListQuery: call.ListQuery{Limit: 200}, Show: client.Show{Fields: "full"}}
 	err := c.AllCalls(context.Background(), o, func(got client.Call) error {
@@ -33,7 +37,12 @@ func fromArchive(t testing.TB, a *service.Archive) map[call.Key]call.Call {
 // compare holds the archive against everything the simulated vendors know.
 func compare(t *testing.T, b *bed, a *service.Archive) {
 	t.Helper()
-	held := fromArchive(t, a)
+	compareCalls(t, b, fromArchive(t, a))
+}
+
+// compareCalls consumes what an archive holds.
+func compareCalls(t *testing.T, b *bed, held map[call.Key]call.Call) {
+	t.Helper()
 	wrong := 0
 	for _, v := range b.sim.Vendors() {
 		for _, truth := range b.sim.Truth(v.Name) {
