@@ -9,6 +9,7 @@ import (
 
 	"callsyncd/call"
 	"callsyncd/config"
+	callsync "callsyncd/sync"
 )
 
 func TestUncleanWalksStayVisible(t *testing.T) {
@@ -110,7 +111,7 @@ func TestStaleProofIsAProblem(t *testing.T) {
 				began := sunday.Add(-tc.loops)
 				a.loops.Store(&began)
 			}
-			s := &source{config: &config.Source{Name: "crm", Schedule: config.Schedule{Head: every(t, "5m"), Sweep: every(t, tc.sweep)}}}
+			s := &source{engine: new(callsync.Engine), config: &config.Source{Name: "crm", Schedule: config.Schedule{Head: every(t, "5m"), Sweep: every(t, tc.sweep)}}}
 			c := &call.Checkpoint{CompletedAt: tc.proved}
 			if !tc.head.IsZero() {
 				c.Head = walked(tc.head)
