@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull deadlines bench ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -47,6 +47,9 @@ crash: ## kill -9 a syncing process 2,000 times, at every step of a write and at
 
 diskfull: ## fill the disk under a running daemon 200 times, half of them on a small file system (needs root)
 	CALLSYNCD_FULL_EPISODES=200 $(GO) test -count=1 -timeout 60m -run TestFullDiskHealsWithoutRestart -v ./internal/endtoend
+
+deadlines: ## thousands of recordings with one-hour links under faults and an outage, in fast time
+	CALLSYNCD_DEADLINES=1 $(GO) test -count=1 -timeout 20m -run TestDeadlines -v ./internal/endtoend
 
 cross: ## builds for the other systems
 	@for t in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \

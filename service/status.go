@@ -128,9 +128,6 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
 	}
-	if skew := time.Duration(st.ClockAheadSeconds * float64(time.Second)); skew.Abs() > callsync.MaxSkew {
-		add("%s", clockProblem(skew))
-	}
 	for _, part := range call.PartNames {
 		if n := counts.Lost[part]; n > 0 {
 			add("%d of part %s lost; see `callsyncd gaps`", n, part)
@@ -164,16 +161,6 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// clockProblem says which way our clock is wrong. It may be the vendor's that
-// is; links go by that one all the same.
-func clockProblem(skew time.Duration) string {
-	way := "ahead of"
-	if skew < 0 {
-		way = "behind"
-	}
-	return fmt.Sprintf("the clock of this machine is %s %s the vendor's; deadlines are reckoned by the vendor's, set the clock", skew.Abs().Round(time.Second), way)
 }
 
 // unclean tells of the walks that ended with a doubt which no later clean walk

@@ -22,6 +22,8 @@ const (
 	minLinkLife = 5 * time.Minute
 	// freshLinks is how many links one attempt may use up.
 	freshLinks = 3
+	// fetchTries is how often one link is tried at once.
+	fetchTries = 3
 	// saveRetry is how long to wait when not even a failure could be stored.
 	saveRetry = 5 * time.Second
 	// dueBatch is how many due recordings are looked up, and in hand, at once.
@@ -331,18 +333,20 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 // fetch streams one recording to disk. Passing troubles of the network are
 // tried again at once, a few times. fuse is when the recording's turn is over.
 func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {
-	return backoff.Retry(ctx, func() (call.Recording, error) {
+	pause := backoff.ExponentialBackOff{InitialInterval: 300 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 3, MaxInterval: 5 * time.Second}
+	pause.Reset()
+	for try := 1; ; try++ {
 		before := e.media.Part(key, "").Bytes
 		recording, err := e.fetchOnce(ctx, key, record, link, fuse)
 		goesOn := e.media.Part(key, "").Bytes > before && e.alive(link)
 		_, resting := errors.AsType[*restingHost](err)
-		if err != nil && !goesOn && (resting || !errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) {
-			err = backoff.Permanent(err)
+		if err == nil || !goesOn && (resting || !errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) || try == fetchTries {
+			return recording, err
 		}
-		return recording, err
-	}, backoff.WithMaxTries(3), backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 300 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 3, MaxInterval: 5 * time.Second,
-	}))
+		if err := e.clock.Wait(ctx, pause.NextBackOff(), nil); err != nil {
+			return call.Recording{}, err
+		}
+	}
 }
 
 func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {

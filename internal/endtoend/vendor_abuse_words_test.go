@@ -348,7 +348,7 @@ func certificates() []attack {
 				r.add("a", map[string]any{"recordingUrl": media.URL + "/a.wav?X-Signature=" + canarySignature})
 			},
 			check: func(t *testing.T, o *outcome) {
-				unrecorded("a", "pending error")(t, o)
+				unrecorded("a", "pending host_unreachable")(t, o)
 				media.Close()
 			},
 		},
