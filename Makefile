@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull deadlines bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull deadlines abuse bench ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -50,6 +50,9 @@ diskfull: ## fill the disk under a running daemon 200 times, half of them on a s
 
 deadlines: ## thousands of recordings with one-hour links under faults and an outage, in fast time
 	CALLSYNCD_DEADLINES=1 $(GO) test -count=1 -timeout 20m -run TestDeadlines -v ./internal/endtoend
+
+abuse: ## attack a running daemon, over an archive of 30,000 calls
+	CALLSYNCD_ABUSE_CALLS=30000 $(GO) test -count=1 -timeout 30m -run Abuse -v ./internal/endtoend
 
 cross: ## builds for the other systems
 	@for t in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \

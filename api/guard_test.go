@@ -113,6 +113,8 @@ func TestAbuse(t *testing.T) {
 		{"id with a turn of direction", "GET", "/v1/calls/crm/%E2%80%AEcba", "", nil, 404},
 		{"id that is not UTF-8", "GET", "/v1/calls/crm/%FF%FE", "", nil, 404},
 		{"source that is none", "GET", "/v1/calls/CRM/c1", "", nil, 404},
+		{"thousands of values", "GET", "/v1/calls?phone=" + strings.Repeat("1,", 2000) + "1", "", nil, 400},
+		{"values one by one", "GET", "/v1/calls?" + strings.Repeat("agent=a&", 65), "", nil, 400},
 		{"broken escape in the query", "GET", "/v1/calls?source=%zz", "", nil, 400},
 		{"body of 100 MB", "POST", "/v1/sync", "", func(r *http.Request) {
 			r.Body = io.NopCloser(io.LimitReader(zeros{}, 100<<20))

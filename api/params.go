@@ -20,6 +20,8 @@ const (
 	defaultLimit = 25
 	maxLimit     = 200
 	maxWait      = time.Minute
+	// maxValues of one filter are compared with every call there is.
+	maxValues = 64
 	// maxStatements of one source are in an answer; the store keeps no more.
 	maxStatements = 100
 )

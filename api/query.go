@@ -93,6 +93,9 @@ func (p *param) take(q *query, values []string) string {
 	if p.many {
 		values = alternatives(values)
 	}
+	if len(values) > maxValues {
+		return fmt.Sprintf("has more than %d values", maxValues)
+	}
 	for _, v := range values {
 		if v == "" && !p.empty {
 			return "is empty"

@@ -346,7 +346,19 @@ func (s *Store) view(ctx context.Context, fn func(tx *bolt.Tx) error) error {
 	}
 	s.opening.RLock()
 	defer s.opening.RUnlock()
+	defer s.watch("read", time.Now())
 	return s.db.View(fn)
+}
+
+// longTransaction is how long a transaction may be open before it is worth a
+// line in the log: while one reads, the file grows with every commit.
+const longTransaction = time.Second
+
+// watch is deferred where a transaction begins.
+func (s *Store) watch(kind string, begin time.Time) {
+	if took := time.Since(begin); took > longTransaction {
+		s.log.Warn("a transaction was open for long", "transaction", kind, "duration_ms", took.Milliseconds())
+	}
 }
 
 // holdError says who holds the archive in path's folder.

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -353,4 +355,32 @@ func TestOpenRefusesWhatIsForOthers(t *testing.T) {
 			t.Errorf("%s of somebody else: %v", name, err)
 		}
 	}
+}
+
+func TestLongTransactionsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s, err := Open(tempDir(t), Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		hold := func(d time.Duration) {
+			t.Helper()
+			err := s.view(t.Context(), func(*bolt.Tx) error { time.Sleep(d); return nil })
+			if err := errors.Join(err, s.update(t.Context(), func(*writer) error { time.Sleep(d); return nil })); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold(longTransaction)
+		if log.Len() > 0 {
+			t.Errorf("log: %s", log.String())
+		}
+		hold(longTransaction + time.Millisecond)
+		for _, want := range []string{`"transaction":"read","duration_ms":1001`, `"transaction":"write","duration_ms":1001`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("no %s in %s", want, log.String())
+			}
+		}
+	})
 }

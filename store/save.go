@@ -114,6 +114,7 @@ func (s *Store) together(jobs []*job) error {
 	if err != nil {
 		return err
 	}
+	defer s.watch("write", time.Now())
 	defer tx.Rollback() // does nothing after a commit
 	w := &writer{tx: tx, now: s.now().UTC().Round(0)}
 	for _, j := range jobs {

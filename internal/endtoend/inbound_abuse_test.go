@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"callsyncd/simulator"
@@ -51,6 +52,9 @@ var overHTTP = []abuse{
 	{37, "framing of the page", framedPage},
 }
 
+// afterwards is what the daemon must not have written in all that time.
+var afterwards = []abuse{{61, "secrets in anything that was written", canariesEverywhere}}
+
 func TestInboundAbuse(t *testing.T) {
 	t.Parallel()
 	d := newInbound(t, simulator.Options{Seed: 31, Calls: 12})
@@ -58,5 +62,25 @@ func TestInboundAbuse(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s", a.number, a.name), func(t *testing.T) {
 			d.unharmed(t, func(t *testing.T) { a.run(t, d) })
 		})
+	}
+	for _, a := range afterwards {
+		t.Run(fmt.Sprintf("%d %s", a.number, a.name), func(t *testing.T) { a.run(t, d) })
+	}
+}
+
+// TestInboundAbuseIsComplete holds the tables against the list of attacks.
+func TestInboundAbuseIsComplete(t *testing.T) {
+	var have []int
+	for _, a := range slices.Concat(overHTTP, afterwards, costly, slow, onMachine) {
+		have = append(have, a.number)
+	}
+	var want []int
+	for n := 1; n <= 61; n++ {
+		if n <= 37 || n >= 53 {
+			want = append(want, n)
+		}
+	}
+	if slices.Sort(have); !slices.Equal(have, want) {
+		t.Errorf("have %v, want %v", have, want)
 	}
 }

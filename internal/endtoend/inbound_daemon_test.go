@@ -147,7 +147,7 @@ func startInbound(t testing.TB, b *bed) *inbound {
 			}
 		}
 	}
-	d.client = client.New("http://"+d.address, call.Secret(d.token), nil)
+	d.client = client.New("http://"+d.address, call.Secret(d.token), &http.Transport{DisableKeepAlives: true}) // connections are few
 	d.settle(t)
 	return d
 }
@@ -428,6 +428,53 @@ func (d *inbound) clean(t testing.TB, log string) {
 		if strings.ContainsFunc(line, unseen) || !json.Valid([]byte(line)) || len(line) > 16<<10 {
 			t.Errorf("a line of the log is not clean: %.300q", line)
 		}
+	}
+}
+
+// quick fails the test when the log after its first n bytes tells of a
+// transaction that was open for more than a second, unless the machine itself
+// stood still: see probe.
+func (d *inbound) quick(t testing.TB, n int, stood time.Duration) {
+	t.Helper()
+	for line := range strings.Lines(d.logs.from(n)) {
+		switch {
+		case !strings.Contains(line, "a transaction was open for long"):
+		case stood > 300*time.Millisecond:
+			t.Logf("the machine stood still for up to %s: %s", stood, line)
+		default:
+			t.Error(line)
+		}
+	}
+}
+
+// probe makes a small file durable again and again, as the archive does, and
+// answers at its end how long that took at the most.
+func probe(t testing.TB) (end func() time.Duration) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, longest := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		most, begin := time.Duration(0), time.Now()
+		for {
+			select {
+			case <-stop:
+				longest <- most
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			if _, err := f.WriteAt([]byte("x"), 0); err != nil || f.Sync() != nil {
+				t.Error("the probe cannot write")
+			}
+			most, begin = max(most, time.Since(begin)-20*time.Millisecond), time.Now()
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		defer f.Close()
+		return <-longest
 	}
 }
 
