@@ -56,6 +56,7 @@ func (a *Archive) run(ctx context.Context, ready func(string)) error {
 	for _, s := range a.sources {
 		g.Go(func() error { return s.engine.Run(ctx) })
 		g.Go(func() error { return s.serveRounds(ctx) })
+		g.Go(func() error { return s.watchSecrets(ctx, a.clock, a.log) })
 	}
 	g.Go(func() error { return a.schedule(ctx) })
 	a.log.Info("ready", "address", address, "data_dir", a.cfg.DataDir, "sources", len(a.sources))

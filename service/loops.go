@@ -65,7 +65,7 @@ func report(ctx context.Context, log *slog.Logger, err error) (again bool) {
 		return true
 	}
 	log.Error("walk failed", "err", err)
-	return false
+	return errors.Is(err, call.ErrUnauthorized) // a moment's refusal must not cost a day
 }
 
 // clockJumped makes parts due that wait for a moment of the clock as it was.

@@ -41,11 +41,9 @@ func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version s
 	if err != nil {
 		return nil, err
 	}
-	credentials := make(map[string]call.Secret, len(c.Credentials))
-	for name, ref := range c.Credentials {
-		if credentials[name], err = ref.Resolve(nil); err != nil {
-			return nil, fmt.Errorf("source %s: credential %s: %w", c.Name, name, err)
-		}
+	credentials, err := c.Secrets(nil)
+	if err != nil {
+		return nil, err
 	}
 	s := &source{config: c}
 	s.budget = callsync.NewBudget(c.Name, limits(c, description), maxBudgetWait)
@@ -99,6 +97,42 @@ func apiTransport() http.RoundTripper {
 		DisableCompression:     true, // the provider unpacks, with limits
 		ForceAttemptHTTP2:      true,
 	}
+}
+
+// secretsEvery is how often the secrets of a refused source are read again.
+const secretsEvery = 30 * time.Second
+
+// watchSecrets reads the secrets of a source again while its vendor refuses
+// them, until ctx ends. Changed ones are tried at once, by a round.
+func (s *source) watchSecrets(ctx context.Context, clock call.Clock, log *slog.Logger) error {
+	log = log.With("source", string(s.config.Name))
+	said := ""
+	for {
+		if err := clock.Wait(ctx, secretsEvery, nil); err != nil {
+			return err
+		}
+		if !s.engine.Refused() {
+			continue
+		}
+		changed, err := s.readSecrets()
+		switch {
+		case err != nil && err.Error() != said:
+			said = err.Error()
+			log.Warn("secrets not read again", "err", err)
+		case changed:
+			log.Info("the secrets have changed, trying them")
+			s.rounds.ask(false)
+		}
+	}
+}
+
+// readSecrets takes the secrets from where the configuration points.
+func (s *source) readSecrets() (changed bool, err error) {
+	credentials, err := s.config.Secrets(nil)
+	if err != nil {
+		return false, err
+	}
+	return s.provider.Reauthorize(credentials)
 }
 
 func (s *source) engineSource() callsync.Source {

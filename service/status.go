@@ -3,6 +3,9 @@ package service
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"callsyncd/call"
@@ -104,7 +107,10 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	problems := []string{}
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if c.Refused != nil {
-		add("the vendor refuses the credentials since %s; put new ones where the configuration points (sources: %s: credentials) and restart the service", c.Refused.Format(time.RFC3339), s.config.Name)
+		add("the vendor refuses the credentials since %s; %s", c.Refused.Format(time.RFC3339), s.remedy())
+		if waiting := counts.Open() - lostParts(counts); waiting > 0 && st.MinutesToNextLoss != nil {
+			add("%d parts wait for the credentials, the first would be lost in %.0f minutes", waiting, max(0, *st.MinutesToNextLoss))
+		}
 	}
 	switch {
 	case c.CompletedAt.IsZero():
@@ -140,6 +146,29 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 		}
 	}
 	return problems
+}
+
+// remedy says where new credentials belong, and when they are seen.
+func (s *source) remedy() string {
+	var places []string
+	restart := false
+	for _, name := range slices.Sorted(maps.Keys(s.config.Credentials)) {
+		ref := string(s.config.Credentials[name])
+		places = append(places, name+" in "+ref)
+		restart = restart || !strings.HasPrefix(ref, "file:") && !strings.HasPrefix(ref, "keyring:")
+	}
+	then := "they are read again within a minute while the service runs"
+	if restart {
+		then = "then restart the service"
+	}
+	return "put new ones where the configuration points (" + strings.Join(places, ", ") + "); " + then
+}
+
+func lostParts(c call.Counts) (n int) {
+	for _, lost := range c.Lost {
+		n += lost
+	}
+	return n
 }
 
 // overdueGrace is how long a walk may take beyond its second missed time before

@@ -74,9 +74,15 @@ func setBack(c *call.Checkpoint, now time.Time) bool {
 // so that nobody knows how old it is: the clock was set back.
 func Unproved(c *call.Checkpoint, now time.Time) bool { return c.CompletedAt.Sub(now) > MaxSkew }
 
-// ClockSetBack brings parts that wait for a moment of the clock as it was to the
-// one they would wait for now.
+// ClockSetBack makes parts due that wait for longer than they would if they were
+// put off now.
 func (e *Engine) ClockSetBack(ctx context.Context) error {
+	return e.bringForward(ctx, func(part *call.Part, latest time.Time) bool { return part.NextTry.After(latest) })
+}
+
+// bringForward makes those pending parts due that fn chooses, among all whose
+// next try is in the future. latest is when one would be that is put off now.
+func (e *Engine) bringForward(ctx context.Context, fn func(part *call.Part, latest time.Time) bool) error {
 	now := e.now().UTC()
 	late := make(map[call.Key]bool)
 	for _, part := range call.PartNames {
@@ -91,16 +97,14 @@ func (e *Engine) ClockSetBack(ctx context.Context) error {
 		}
 	}
 	for key := range late {
-		if err := e.bringForward(ctx, key, now); err != nil {
+		if err := e.bringOneForward(ctx, key, now, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bringForward makes the parts of one call due that wait for longer than they
-// would if they were put off now.
-func (e *Engine) bringForward(ctx context.Context, key call.Key, now time.Time) error {
+func (e *Engine) bringOneForward(ctx context.Context, key call.Key, now time.Time, fn func(*call.Part, time.Time) bool) error {
 	release, err := e.claims.take(ctx, []call.ID{key.ID})
 	if err != nil {
 		return err
@@ -114,10 +118,10 @@ func (e *Engine) bringForward(ctx context.Context, key call.Key, now time.Time) 
 	latest, moved := nextTry(w.base(), now, w.horizon), false
 	for _, name := range call.PartNames {
 		part := record.Parts.Of(name)
-		if part.State != call.Pending || !part.NextTry.After(latest) {
+		if part.State != call.Pending || !part.NextTry.After(now) || !fn(part, latest) {
 			continue
 		}
-		if !part.Deadline.IsZero() {
+		if !part.Deadline.IsZero() && part.NextTry.After(latest) { // it was counted by a clock that ran ahead
 			part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
 		}
 		part.NextTry, moved = now, true

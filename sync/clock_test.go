@@ -203,6 +203,7 @@ func (b *testbed) aheadBy(d time.Duration, id call.ID) {
 // round makes a new one.
 func TestProofOfTheFutureIsNone(t *testing.T) {
 	inBubble(t, 25, func(b *testbed) {
+		t := b.t
 		b.mustRound(false)
 		b.aheadBy(365*24*time.Hour, "c001")
 		b.restart()
@@ -226,6 +227,7 @@ func TestProofOfTheFutureIsNone(t *testing.T) {
 // what is late still comes, and nothing is given up as absent or lost.
 func TestClockSetOnGivesNothingUp(t *testing.T) {
 	inBubble(t, 3, func(b *testbed) {
+		t := b.t
 		promised, silent := b.vendor.calls[0], b.vendor.calls[1]
 		promised.Promised, silent.Audio = true, call.EvidenceUnknown
 		b.round(false)
@@ -284,6 +286,7 @@ func (v *slowClock) Relink(ctx context.Context, docs call.Documents) (call.Docum
 // sighting on, not for as long as the date pretends.
 func TestCallsOfTheFutureSettle(t *testing.T) {
 	inBubble(t, 2, func(b *testbed) {
+		t := b.t
 		c := b.vendor.calls[0]
 		c.Created, c.Audio, c.Promised = time.Now().AddDate(70, 0, 0).UTC(), call.EvidenceUnknown, true
 		b.round(false)

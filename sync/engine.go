@@ -3,7 +3,6 @@ package callsync
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -127,6 +126,7 @@ type Engine struct {
 	checkpoint call.Checkpoint
 	counted    [2]int64 // requests already added to the checkpoint
 	skew       time.Duration
+	forbids    forbids
 	active     int
 	owed       *owed         // the statement a round gives at its end
 	nudge      chan struct{} // closed and replaced when pending parts may have come due
@@ -263,24 +263,3 @@ func (e *Engine) learn(docs call.Documents) {
 }
 
 func (e *Engine) key(id call.ID) call.Key { return call.Key{Source: e.src.ID, ID: id} }
-
-// noteRefusal keeps whether the vendor refuses our credentials.
-func (e *Engine) noteRefusal(ctx context.Context, err error) {
-	refused := errors.Is(err, call.ErrUnauthorized)
-	known := e.Checkpoint().Refused != nil
-	if refused == known || (err != nil && !refused) {
-		return
-	}
-	now := e.now().UTC()
-	saveErr := e.save(context.WithoutCancel(ctx), nil, func(c *call.Checkpoint) {
-		if c.Refused = nil; refused {
-			c.Refused = &now
-		}
-	})
-	if refused {
-		e.log.Error("credentials refused", "err", err)
-	}
-	if saveErr != nil {
-		e.log.Error("save checkpoint", "err", saveErr)
-	}
-}

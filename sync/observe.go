@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -83,7 +82,7 @@ func (e *Engine) fetchWanted(ctx context.Context, docs call.Documents) error {
 		if _, have := docs[name]; have {
 			return fmt.Errorf("the description of %s wants document %q twice", e.info.Name, name)
 		}
-		doc, err := e.src.Provider.Fetch(ctx, name, docs)
+		doc, err := e.document(ctx, name, docs)
 		if err != nil {
 			return err
 		}
@@ -99,7 +98,7 @@ func (e *Engine) fetchKnown(ctx context.Context, known, docs call.Documents) err
 		if _, have := docs[name]; have {
 			continue
 		}
-		doc, err := e.src.Provider.Fetch(ctx, name, docs)
+		doc, err := e.document(ctx, name, docs)
 		if err != nil {
 			return err
 		}
@@ -114,7 +113,7 @@ func stops(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, call.ErrUnauthorized) {
+	if refuses(err) {
 		return err
 	}
 	return nil

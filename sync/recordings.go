@@ -201,6 +201,9 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 			break
 		}
 		if !ok || !e.alive(link) {
+			if failure = e.unlessRefused(d.all); failure != nil {
+				break // a link at hand would have served, a fresh one is not to be had
+			}
 			var err error
 			if link, record, known, err = e.relink(ctx, key, record, known); err != nil {
 				failure = err
@@ -258,7 +261,7 @@ func (d *downloads) justLooked(id call.ID, known call.Documents) bool {
 
 // refusal keeps only an error that speaks about our credentials.
 func refusal(err error) error {
-	if errors.Is(err, call.ErrUnauthorized) {
+	if refuses(err) {
 		return err
 	}
 	return call.ErrTransient

@@ -330,9 +330,15 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) pendingLoop(ctx context.Context) error {
 	for {
 		nudge, wait := e.nudged(), e.untilDue(ctx)
-		switch err := e.pending(ctx, false, time.Time{}); {
+		err := e.unlessRefused(false)
+		if err == nil {
+			err = e.pending(ctx, false, time.Time{})
+		}
+		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, errRefused):
+			wait = time.Minute
 		case err != nil:
 			e.log.Warn("pending parts", "err", err)
 			wait = time.Minute

@@ -188,8 +188,10 @@ func failureReason(err error) string {
 		return named.PartReason()
 	case errors.As(err, new(*call.BudgetError)):
 		return "budget"
+	case forbidden(err):
+		return "forbidden"
 	case errors.Is(err, call.ErrUnauthorized):
-		return "credentials_refused"
+		return refusedReason
 	case errors.Is(err, call.ErrNotFound):
 		return gone
 	case errors.Is(err, call.ErrExpired):

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,6 +35,10 @@ func (e *Error) Error() string {
 	return s + ": " + e.Err.Error()
 }
 
+// Forbidden reports an answer that refuses one thing and says nothing of the
+// rest, unlike one that does not know our credentials.
+func (e *Error) Forbidden() bool { return e.Status == http.StatusForbidden }
+
 // Hinted is the hint, for those who know the error only by its shape.
 func (e *Error) Hinted() string { return e.Hint }
 
@@ -47,7 +52,7 @@ var urlQuery = regexp.MustCompile(`(?i)(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
 // clean makes foreign text fit for an error: our credentials and the queries
 // of URLs are taken out, control characters escaped, the rest shortened.
 func (p *Provider) clean(text string) string {
-	for _, secret := range p.secrets {
+	for _, secret := range p.auth.Load().secrets {
 		text = strings.ReplaceAll(text, secret, call.Secret("").String())
 	}
 	text = urlQuery.ReplaceAllString(strings.ToValidUTF8(text, "�"), "$1?…")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,14 +32,13 @@ type Options struct {
 
 // Provider reads one account at one vendor. It is safe for concurrent use.
 type Provider struct {
-	d       *Description
-	source  call.SourceID
-	base    *url.URL
-	client  *http.Client
-	log     *slog.Logger
-	now     func() time.Time
-	secrets []string // our credentials in all their writings, longest first
-	hidden  []string // those of them to be taken out of answers
+	d      *Description
+	source call.SourceID
+	base   *url.URL
+	client *http.Client
+	log    *slog.Logger
+	now    func() time.Time
+	auth   atomic.Pointer[auth]
 
 	lookups atomic.Pointer[map[string]any] // decoded tables, replaced as a whole
 	mu      sync.Mutex
@@ -66,7 +66,7 @@ func New(d *Description, o Options) (*Provider, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("source", o.Source)
-	p.secrets, p.hidden = secretsOf(d, o.Credentials)
+	p.authorize(o)
 	p.lookups.Store(&map[string]any{})
 	if p.now = o.Now; p.now == nil {
 		p.now = time.Now
@@ -76,10 +76,42 @@ func New(d *Description, o Options) (*Provider, error) {
 		next = http.DefaultTransport.(*http.Transport).Clone()
 	}
 	p.client = &http.Client{
-		Transport:     &signer{next: next, origin: origin(u), header: d.header(o)},
+		Transport:     &signer{next: next, origin: origin(u), header: func() http.Header { return p.auth.Load().header }},
 		CheckRedirect: p.checkRedirect,
 	}
 	return p, nil
+}
+
+// auth is what the credentials of the moment come to.
+type auth struct {
+	options Options
+	header  http.Header
+	secrets []string // all credentials we ever had in all their writings, longest first
+	hidden  []string // those of them to be taken out of answers
+}
+
+func (p *Provider) authorize(o Options) {
+	a := &auth{options: o, header: p.d.header(o)}
+	a.secrets, a.hidden = secretsOf(p.d, o.Credentials)
+	if before := p.auth.Load(); before != nil {
+		a.secrets, a.hidden = longestFirst(append(a.secrets, before.secrets...)), longestFirst(append(a.hidden, before.hidden...))
+	}
+	p.auth.Store(a)
+}
+
+// Reauthorize uses other credentials from the next request on. It reports whether
+// they differ from those it had; its error is that of New.
+func (p *Provider) Reauthorize(credentials map[string]call.Secret) (changed bool, err error) {
+	o := p.auth.Load().options
+	if maps.Equal(o.Credentials, credentials) {
+		return false, nil
+	}
+	o.Credentials = maps.Clone(credentials)
+	if err := checkCredentials(p.d, o); err != nil {
+		return false, err
+	}
+	p.authorize(o)
+	return true, nil
 }
 
 func checkCredentials(d *Description, o Options) error {

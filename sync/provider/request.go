@@ -22,6 +22,10 @@ import (
 // maxTries bounds how often one request is made.
 const maxTries = 4
 
+// refusals is how often an answer that refuses our credentials must come before
+// it is believed: vendors give one now and then while they restart.
+const refusals = 2
+
 // patience is the longest Retry-After waited for here; longer ones are left to
 // the engine, which has other things to do.
 const patience = 30 * time.Second
@@ -47,7 +51,7 @@ type reply struct {
 type signer struct {
 	next   http.RoundTripper
 	origin string
-	header http.Header
+	header func() http.Header
 }
 
 func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -59,7 +63,7 @@ func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	signed := r.Clone(r.Context())
 	signed.Header.Del("Referer")
-	for name, value := range s.header {
+	for name, value := range s.header() {
 		signed.Header[name] = value
 	}
 	return s.next.RoundTrip(signed)
@@ -137,6 +141,7 @@ func insertID(v any, id call.ID) any {
 // answers and not errors.
 func (p *Provider) ask(ctx context.Context, op string, out outgoing, meaningful func(status int, body any) bool) (reply, error) {
 	var last *Error
+	refused := 0
 	pause := backoff.NewExponentialBackOff()
 	r, err := backoff.Retry(ctx, func() (reply, error) {
 		r, failure, again := p.attempt(ctx, out, meaningful)
@@ -145,6 +150,10 @@ func (p *Provider) ask(ctx context.Context, op string, out outgoing, meaningful 
 		}
 		failure.Op, failure.Source = op, p.source
 		last = failure
+		if failure.Status == http.StatusUnauthorized {
+			refused++
+			again = refused < refusals
+		}
 		switch {
 		case !again:
 			return reply{}, backoff.Permanent(failure)

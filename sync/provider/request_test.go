@@ -75,7 +75,8 @@ func TestRetries(t *testing.T) {
 		"items null":             {replies: []func(*http.Request) (*http.Response, error){always(200, `{"calls": null}`)}, requests: 1, kind: call.ErrCorrupt},
 		"items an object":        {replies: []func(*http.Request) (*http.Response, error){always(200, `{"calls": {}}`)}, requests: 1, kind: call.ErrCorrupt},
 		"answer an array":        {replies: []func(*http.Request) (*http.Response, error){always(200, `[]`)}, requests: 1, kind: call.ErrCorrupt},
-		"unauthorized":           {replies: []func(*http.Request) (*http.Response, error){always(401, `{}`)}, requests: 1, kind: call.ErrUnauthorized},
+		"unauthorized":           {replies: []func(*http.Request) (*http.Response, error){always(401, `{}`)}, requests: 2, kind: call.ErrUnauthorized},
+		"unauthorized for once":  {replies: []func(*http.Request) (*http.Response, error){always(401, `{}`), good}, requests: 2},
 		"forbidden":              {replies: []func(*http.Request) (*http.Response, error){always(403, `<html>`)}, requests: 1, kind: call.ErrUnauthorized},
 		"no such list":           {replies: []func(*http.Request) (*http.Response, error){always(404, ``)}, requests: 1, kind: call.ErrNotFound},
 		"bad request":            {replies: []func(*http.Request) (*http.Response, error){always(400, ``)}, requests: 1, kind: errNotAccepted},
@@ -405,5 +406,35 @@ func TestLookupWithoutPaging(t *testing.T) {
 	table, err := p.FetchLookup(t.Context(), "agents")
 	if err != nil || len(table.Rows) != 1 || len(asked) != 2 {
 		t.Errorf("%d rows after %v: %v", len(table.Rows), asked, err)
+	}
+}
+
+// Other credentials are used from the next request on, and the old ones stay
+// out of our errors as well.
+func TestReauthorize(t *testing.T) {
+	var seen []string
+	p := builtin(t, "solomobile", answers(func(r *http.Request) (*http.Response, error) {
+		seen = append(seen, r.Header.Get("Authorization"))
+		return respond(403, `{"message": "not old-token nor new-token"}`), nil
+	}))
+	use := func(token call.Secret) (bool, error) { return p.Reauthorize(map[string]call.Secret{"token": token}) }
+	for _, step := range []struct {
+		token   call.Secret
+		changed bool
+	}{{"old-token", true}, {"old-token", false}, {"new-token", true}} {
+		if changed, err := use(step.token); err != nil || changed != step.changed {
+			t.Errorf("%s: changed %v, %v", step.token.Reveal(), changed, err)
+		}
+		if err := p.Check(t.Context()); !errors.Is(err, call.ErrUnauthorized) || strings.Contains(err.Error(), "-token") {
+			t.Errorf("error %v", err)
+		}
+	}
+	for _, bad := range []call.Secret{"", "line\nbreak"} {
+		if changed, err := use(bad); changed || err == nil {
+			t.Errorf("%q was taken", bad.Reveal())
+		}
+	}
+	if got := strings.Join(seen, ","); got != "Bearer old-token,Bearer old-token,Bearer new-token" {
+		t.Errorf("sent %s", got)
 	}
 }

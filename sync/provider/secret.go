@@ -23,6 +23,11 @@ func writings(secrets []string) []string {
 		inJSON := strings.Trim(string(quoted), `"`)
 		all = append(all, secret, inJSON, strings.ReplaceAll(inJSON, "/", `\/`), url.QueryEscape(secret), url.PathEscape(secret))
 	}
+	return longestFirst(all)
+}
+
+// longestFirst sorts texts so that one within another comes after it, each once.
+func longestFirst(all []string) []string {
 	slices.SortFunc(all, func(a, b string) int {
 		if len(a) != len(b) {
 			return len(b) - len(a)
@@ -36,7 +41,7 @@ func writings(secrets []string) []string {
 // it, so that a vendor that repeats them cannot have them stored. Ids and what
 // might be a plain number stay: they belong to the vendor's data.
 func (p *Provider) withoutSecrets(body []byte) []byte {
-	for _, secret := range p.hidden {
+	for _, secret := range p.auth.Load().hidden {
 		if bytes.Contains(body, []byte(secret)) {
 			body = bytes.ReplaceAll(body, []byte(secret), []byte(call.Secret("").String()))
 		}
