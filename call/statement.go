@@ -47,4 +47,18 @@ type StatementDay struct {
 	Listed int    `json:"listed"` // held calls the vendor listed
 	Extra  int    `json:"extra"`  // held calls it did not list
 	Open   int    `json:"open"`   // parts pending, or lost without acknowledgement
+	// Reasons counts the open parts by part and reason; nil without any.
+	Reasons map[PartName]map[string]int `json:"reasons,omitempty"`
+}
+
+// Count enters one open part.
+func (d *StatementDay) Count(part PartName, reason string) {
+	d.Open++
+	if d.Reasons == nil {
+		d.Reasons = make(map[PartName]map[string]int)
+	}
+	if d.Reasons[part] == nil {
+		d.Reasons[part] = make(map[string]int)
+	}
+	d.Reasons[part][reason]++
 }

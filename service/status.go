@@ -125,8 +125,10 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 			add("new calls were last asked for without fault before %s, although schedule.head is %s", since.Format(time.RFC3339), s.config.Schedule.Head)
 		}
 	}
-	for _, text := range unclean(c) {
-		add("%s", text)
+	if c.Refused == nil { // else it says why
+		for _, text := range unclean(c) {
+			add("%s", text)
+		}
 	}
 	for _, text := range c.Drift {
 		add("%s", text)
@@ -134,18 +136,40 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
 	}
-	for _, part := range call.PartNames {
-		if n := counts.Lost[part]; n > 0 {
-			add("%d of part %s lost; see `callsyncd gaps`", n, part)
-		}
-		if n := counts.Pending[part]; n > 0 {
-			add("%d of part %s pending; see `callsyncd gaps`", n, part)
-		}
-		if n := st.Overdue[part]; n > 0 {
-			add("%d of part %s could not be had before the late horizon and are still tried; see `callsyncd gaps` for why, accept with `callsyncd gaps ack`", n, part)
+	for _, open := range []struct {
+		what  string
+		parts map[call.PartName]int
+		more  string
+	}{
+		{"lost", counts.Lost, ""}, {"pending", counts.Pending, ""},
+		{"of these overdue", st.Overdue, " for why they could not be had before the late horizon; they are still tried, accept them with `callsyncd gaps ack`"},
+	} {
+		if text := counted(open.parts); text != "" {
+			add("%s: %s; see `callsyncd gaps`%s", open.what, text, open.more)
 		}
 	}
 	return problems
+}
+
+// partWords name a part, for one and for many.
+var partWords = map[call.PartName][2]string{
+	call.PartRecord: {"record", "records"}, call.PartTranscript: {"transcript", "transcripts"},
+	call.PartSummary: {"summary", "summaries"}, call.PartRecording: {"recording", "recordings"},
+}
+
+// counted lists numbers of parts in words; empty when there are none.
+func counted(parts map[call.PartName]int) string {
+	var list []string
+	for _, name := range call.PartNames {
+		switch n := parts[name]; n {
+		case 0:
+		case 1:
+			list = append(list, "1 "+partWords[name][0])
+		default:
+			list = append(list, fmt.Sprintf("%d %s", n, partWords[name][1]))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // remedy says where new credentials belong, and when they are seen.

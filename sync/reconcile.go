@@ -107,8 +107,9 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 		part := record.Parts.Of(name)
 		st.Parts[name][part.State]++
 		if part.State == call.Pending || part.State == call.Lost && part.Acknowledged == nil {
-			st.Open[name][reasonOr(part.Reason, string(part.State))]++
-			r.days[day].Open++
+			why := reasonOr(part.Reason, string(part.State))
+			st.Open[name][why]++
+			r.days[day].Count(name, why)
 		}
 	}
 	deleted := c.DeletedUpstreamAt != nil

@@ -43,11 +43,11 @@ func TestSweepStatesWhatIsHeld(t *testing.T) {
 		if st.Open[call.PartTranscript]["http_404"] != 1 || st.Parts[call.PartTranscript][call.Pending] != 1 || st.Parts[call.PartRecord][call.Stored] != 25 {
 			t.Errorf("parts %v, open %v", st.Parts, st.Open)
 		}
-		listed, open := 0, 0
+		listed, open, why := 0, 0, 0
 		for _, d := range st.Days {
-			listed, open = listed+d.Listed, open+d.Open
+			listed, open, why = listed+d.Listed, open+d.Open, why+d.Reasons[call.PartTranscript]["http_404"]
 		}
-		if listed != 25 || open != 1 || !slices.IsSortedFunc(st.Days, func(x, y call.StatementDay) int { return strings.Compare(y.Day, x.Day) }) {
+		if listed != 25 || open != 1 || why != 1 || !slices.IsSortedFunc(st.Days, func(x, y call.StatementDay) int { return strings.Compare(y.Day, x.Day) }) {
 			t.Errorf("days %+v", st.Days)
 		}
 		b.vendor.edit(func() { b.vendor.calls[3].Transcript = "here" })

@@ -98,6 +98,9 @@ func (e *Engine) noteRefusal(ctx context.Context, err error) {
 	} else {
 		e.log.Info("credentials taken again")
 		saveErr = errors.Join(saveErr, e.bringForward(ctx, func(part *call.Part, _ time.Time) bool { return part.Reason == refusedReason }))
+		e.mu.Lock()
+		e.wake() // for the parts whose time has come meanwhile
+		e.mu.Unlock()
 	}
 	if saveErr != nil {
 		e.log.Error("save checkpoint", "err", saveErr)

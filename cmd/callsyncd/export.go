@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"callsyncd/api/client"
+	"callsyncd/call"
 )
 
 // exportPage is how many calls are asked for at once: with their transcripts,
@@ -31,7 +32,10 @@ func newExport(a *app) *cobra.Command {
 
 ndjson: one call per line, with transcript and metadata, exactly as the API shows it.
 csv: one row per call, without transcript and metadata. Text that a spreadsheet would take for
-a formula (it begins with = + - @, a tab or a carriage return) gets a ' before it.`,
+a formula (it begins with = + - @, a tab or a carriage return) gets a ' before it.
+
+It exits with 3 when calls may be missing because a source was never read completely, or when
+parts of the calls written are pending, or lost and not accepted.`,
 		Example: `  callsyncd export --format csv --from 2025-12-01 --to 2026-01-01 --out december.csv
   callsyncd export --source crm --sort oldest | jq -c '{key, summary}'`,
 		Args: cobra.NoArgs,
@@ -56,24 +60,66 @@ a formula (it begins with = + - @, a tab or a carriage return) gets a ' before i
 }
 
 func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, format, out string) error {
-	if toStdout(out) {
-		_, err := exportTo(ctx, a.stdout, r, o, format)
+	now, err := r.Status(ctx)
+	if err != nil {
 		return err
 	}
-	var calls int
-	err := writeFile(out, func(w io.Writer) (err error) {
-		calls, err = exportTo(ctx, w, r, o, format)
+	lost := byName(&now.Value)
+	var done exported
+	if toStdout(out) {
+		done, err = exportTo(ctx, a.stdout, r, o, format, lost)
+		if err != nil {
+			return err
+		}
+		return a.exportExit(done, unread(&now.Value, o.Filter.Source))
+	}
+	err = writeFile(out, func(w io.Writer) (err error) {
+		done, err = exportTo(ctx, w, r, o, format, lost)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", out, err)
 	}
-	a.note("%s written to %s", plural(calls, "call"), safe(out))
+	a.note("%s written to %s", plural(done.calls, "call"), safe(out))
+	return a.exportExit(done, unread(&now.Value, o.Filter.Source))
+}
+
+// exported counts what was written.
+type exported struct{ calls, incomplete int }
+
+// count enters a page. A lost part counts only while its source has losses that
+// nobody accepted.
+func (e *exported) count(page []client.Call, now standing) {
+	e.calls += len(page)
+	for i := range page {
+		parts := page[i].Parts
+		lost := now[page[i].Source].Counts.Lost
+		open := false
+		for name, state := range map[call.PartName]call.State{
+			call.PartRecord: parts.Record, call.PartTranscript: parts.Transcript, call.PartSummary: parts.Summary, call.PartRecording: parts.Recording,
+		} {
+			open = open || state == call.Pending || state == call.Lost && lost[name] > 0
+		}
+		if open {
+			e.incomplete++
+		}
+	}
+}
+
+// exportExit says what is missing from an export.
+func (a *app) exportExit(done exported, never []string) error {
+	a.noteUnread(never)
+	if done.incomplete > 0 {
+		a.note("%s incomplete: parts are pending or lost; `callsyncd gaps` lists them", plural(done.incomplete, "call"))
+	}
+	if len(never) > 0 || done.incomplete > 0 {
+		return exitWith(exitPartial)
+	}
 	return nil
 }
 
-// exportTo streams all pages of the list and returns how many calls it wrote.
-func exportTo(ctx context.Context, w io.Writer, r *archive, o client.ListOptions, format string) (int, error) {
+// exportTo streams all pages of the list.
+func exportTo(ctx context.Context, w io.Writer, r *archive, o client.ListOptions, format string, now standing) (exported, error) {
 	buffered := bufio.NewWriter(w)
 	var write func([]byte) error
 	end := func() error { return nil }
@@ -84,19 +130,23 @@ func exportTo(ctx context.Context, w io.Writer, r *archive, o client.ListOptions
 		o.Fields = "full"
 		write = func(body []byte) error { return writeLines(buffered, body) }
 	}
-	calls, err := eachPage(ctx, r, o, write)
+	var done exported
+	err := eachPage(ctx, r, o, func(page *client.Page[client.Call], body []byte) error {
+		done.count(page.Data, now)
+		return write(body)
+	})
 	if err == nil {
 		err = end()
 	}
 	if err == nil {
 		err = buffered.Flush()
 	}
-	return calls, err
+	return done, err
 }
 
-// eachPage hands on the body of every page, until o.Limit calls are through; 0
+// eachPage hands on every page and its body, until o.Limit calls are through; 0
 // means all.
-func eachPage(ctx context.Context, r *archive, o client.ListOptions, write func(body []byte) error) (int, error) {
+func eachPage(ctx context.Context, r *archive, o client.ListOptions, take func(page *client.Page[client.Call], body []byte) error) error {
 	calls, wanted := 0, o.Limit
 	for {
 		o.Limit = exportPage
@@ -105,15 +155,15 @@ func eachPage(ctx context.Context, r *archive, o client.ListOptions, write func(
 		}
 		page, err := r.Calls(ctx, o)
 		if err != nil {
-			return calls, err
+			return err
 		}
-		if err := write(page.Body); err != nil {
-			return calls, err
+		if err := take(&page.Value, page.Body); err != nil {
+			return err
 		}
 		calls += len(page.Value.Data)
 		next := page.Value.Pagination.NextCursor
 		if next == nil || *next == o.After || wanted > 0 && calls >= wanted {
-			return calls, nil
+			return nil
 		}
 		o.After = *next
 	}

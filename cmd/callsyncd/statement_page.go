@@ -58,6 +58,9 @@ func (a *app) printStatement(st *call.Statement, days bool) {
 	a.printParts(st)
 	a.printReasons(st)
 	a.bullets("Doubts", st.Doubts)
+	if n := openParts(st); !st.Proved && n > 0 {
+		a.bullets("Not proved because", []string{plural(n, "part") + " of held calls pending, or lost and not accepted; callsyncd gaps lists what is open now"})
+	}
 	a.printIDs("Missing calls", st.Missing, st.MissingCount)
 	a.printIDs("Extra calls", st.Extra, st.ExtraCount)
 	a.printDays(st.Days, days)
@@ -92,6 +95,15 @@ func (a *app) printParts(st *call.Statement) {
 			count(max(0, n[call.Pending]+n[call.Lost]-open)), count(open))
 	}
 	g.print(a.stdout)
+}
+
+func openParts(st *call.Statement) (n int) {
+	for _, reasons := range st.Open {
+		for _, parts := range reasons {
+			n += parts
+		}
+	}
+	return n
 }
 
 // printReasons counts the open parts by why they are open, most first.
@@ -143,7 +155,7 @@ func (a *app) printIDs(title string, ids []call.ID, total int) {
 // their total.
 func (a *app) printDays(days []call.StatementDay, all bool) {
 	a.say("")
-	g := newGrid("  day (UTC)", ">listed", ">extra", ">open parts")
+	g := newGrid("  day (UTC)", ">listed", ">extra", ">open parts", "reasons")
 	var total call.StatementDay
 	hidden := 0
 	for _, d := range days {
@@ -154,13 +166,31 @@ func (a *app) printDays(days []call.StatementDay, all bool) {
 			hidden++
 			continue
 		}
-		g.row("  "+safe(d.Day), count(d.Listed), count(d.Extra), count(d.Open))
+		g.row("  "+safe(d.Day), count(d.Listed), count(d.Extra), count(d.Open), clip(safe(reasonsOf(&d)), dayReasons))
 	}
-	g.row("  total", count(total.Listed), count(total.Extra), count(total.Open))
+	g.row("  total", count(total.Listed), count(total.Extra), count(total.Open), "")
 	g.print(a.stdout)
 	if hidden > 0 {
 		a.say("  %s with nothing open and nothing extra left out; --days lists them", plural(hidden, "day"))
 	}
+}
+
+// dayReasons is how many columns the reasons of a day may take.
+const dayReasons = 50
+
+// reasonsOf counts the open parts of a day by reason.
+func reasonsOf(d *call.StatementDay) string {
+	sums := make(map[string]int)
+	for _, reasons := range d.Reasons {
+		for why, n := range reasons {
+			sums[why] += n
+		}
+	}
+	var list []string
+	for _, why := range slices.Sorted(maps.Keys(sums)) {
+		list = append(list, why+" "+count(sums[why]))
+	}
+	return strings.Join(list, ", ")
 }
 
 // apart puts two texts at the ends of a line.

@@ -27,7 +27,7 @@ func statementOf(t *testing.T) call.Statement {
 		Parts: map[call.PartName]map[call.State]int{call.PartRecord: {call.Stored: 12049}, call.PartTranscript: {call.Stored: 11000, call.None: 1040, call.Pending: 8, call.Lost: 1},
 			call.PartSummary: {call.None: 12049}, call.PartRecording: {call.Stored: 12039, call.Lost: 10}},
 		Open: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 8, "http_404": 1}, call.PartRecording: {"expired": 3}},
-		Days: []call.StatementDay{{Day: "2026-03-07", Listed: 4000, Extra: 2, Open: 9}, {Day: "2026-03-06", Listed: 4000}, {Day: "2026-03-05", Listed: 4035, Extra: 12, Open: 3}},
+		Days: []call.StatementDay{{Day: "2026-03-07", Listed: 4000, Extra: 2, Open: 9, Reasons: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 7, "http_404": 1}, call.PartSummary: {"not_ready": 1}}}, {Day: "2026-03-06", Listed: 4000}, {Day: "2026-03-05", Listed: 4035, Extra: 12, Open: 3, Reasons: map[call.PartName]map[string]int{call.PartRecording: {"expired": 3}}}},
 	}
 	for i := range st.ExtraCount {
 		st.Extra = append(st.Extra, call.ID("gone-"+strconv.Itoa(i)+strings.Repeat("x", 12*i)))
@@ -54,7 +54,7 @@ func TestStatementPage(t *testing.T) {
 	now := standing{"crm": {Name: "crm", Problems: []string{
 		"the last sweep was not clean: the vendor counts 12040 calls but listed 12037",
 		"the last head walk was not clean: the vendor lists no calls at all",
-		"8 of part transcript pending; see `callsyncd gaps`",
+		"pending: 8 transcripts; see `callsyncd gaps`",
 	}}}
 	page := statementPage([]call.Statement{newest, older}, []call.SourceID{"phones"}, now, false)
 	const golden = "testdata/statement.txt"
@@ -112,12 +112,12 @@ func TestProblemsAreToldOnce(t *testing.T) {
 		"the last sweep was not clean: source crm: the vendor lists no calls at all",
 		"the last trailing walk was not clean: the vendor lists no calls at all",
 		"the last head walk was not clean: list calls, page 1: source crm: answer is HTML",
-		"3 of part recording lost; see `callsyncd gaps`",
+		"lost: 3 recordings; see `callsyncd gaps`",
 	}}
 	want := []string{
 		"the last sweep was not clean: the vendor lists no calls at all",
 		"the last head walk was not clean: list calls, page 1: answer is HTML",
-		"3 of part recording lost; see `callsyncd gaps`",
+		"lost: 3 recordings; see `callsyncd gaps`",
 	}
 	if got := problemsOf(&s); !slices.Equal(got, want) {
 		t.Errorf("problems %q, want %q", got, want)

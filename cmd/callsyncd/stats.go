@@ -57,7 +57,7 @@ func (a *app) printStats(s *client.Stats) {
 		a.say("no calls")
 		return
 	}
-	headings := []string{safe(s.By), ">calls", ">talk time", ">positive", ">neutral", ">negative", ">mean score"}
+	headings := []string{safe(s.By) + " (UTC)", ">calls", ">talk time", ">positive", ">neutral", ">negative", ">mean score"}
 	if s.Group != nil {
 		headings = append(headings, safe(*s.Group))
 	}

@@ -54,11 +54,11 @@ func (a *app) status(ctx context.Context, r *archive) error {
 
 func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 	ink := a.ink()
-	g := newGrid("source", "state", ">calls", ">settled", ">transcripts", ">recordings", ">pending", ">lost", "last complete walk (UTC)", "next loss", "budget", ">requests")
+	g := newGrid("source", "state", ">vendor counts", ">calls", ">settled", ">transcripts", ">recordings", ">pending", ">lost", "last complete walk (UTC)", "next loss", "budget", ">requests")
 	for i := range s.Sources {
 		x := &s.Sources[i]
 		n := x.Counts
-		g.row(safe(string(x.Name)), safe(x.State), count(n.Calls), count(n.Settled), count(n.Transcript), count(n.Recordings),
+		g.row(safe(string(x.Name)), safe(x.State), countOr(x.VendorTotal, "-"), count(n.Calls), count(n.Settled), count(n.Transcript), count(n.Recordings),
 			count(sum(n.Pending)), count(sum(n.Lost)), momentOr(x.LastCompleteWalk, "never"), nextLoss(x.MinutesToNextLoss), budgets(x.Budget), count(x.Requests))
 	}
 	g.print(a.stdout)
@@ -76,10 +76,38 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 		a.say("%s %s", ink.red("!"), safe(p))
 	}
 	if s.Green {
-		a.say("%s", ink.green("green: completeness is proved for every source"))
+		a.say("%s", ink.green("green: completeness is proved for every source"+asOf(s)))
 	} else {
 		a.say("%s", ink.red("red: completeness is not proved"))
 	}
+}
+
+// asOf is the moment up to which every source was asked for new calls; empty
+// when one does not say.
+func asOf(s *call.StatusReport) string {
+	var oldest time.Time
+	for i := range s.Sources {
+		var last time.Time
+		for _, w := range []*call.Walk{s.Sources[i].LastHead, s.Sources[i].LastTrailing, s.Sources[i].LastSweep} {
+			if w != nil && w.Clean && w.FinishedAt.After(last) {
+				last = w.FinishedAt
+			}
+		}
+		if i == 0 || last.Before(oldest) {
+			oldest = last
+		}
+	}
+	if oldest.IsZero() {
+		return ""
+	}
+	return ", as of " + moment(oldest) + " UTC"
+}
+
+func countOr(n *int, otherwise string) string {
+	if n == nil {
+		return otherwise
+	}
+	return count(*n)
 }
 
 // clockApart is how far this machine's clock may be from a vendor's before it

@@ -66,10 +66,10 @@ func TestStatsTable(t *testing.T) {
 	a.printStats(&client.Stats{By: "month", Group: &group, Data: data})
 	a.printStats(&client.Stats{By: "week"})
 	want := strings.Join([]string{
-		`MONTH       CALLS  TALK TIME  POSITIVE  NEUTRAL  NEGATIVE  MEAN SCORE  AGENT`,
-		`2026-02-01  1,200   26:03:04       700      300       100       +0.75  Ada Example\x1b[2J`,
-		`2026-03-01      1      01:01         0        0         0           -  (unknown)`,
-		`total       1,201   26:04:05       700      300       100           -`,
+		`MONTH (UTC)  CALLS  TALK TIME  POSITIVE  NEUTRAL  NEGATIVE  MEAN SCORE  AGENT`,
+		`2026-02-01   1,200   26:03:04       700      300       100       +0.75  Ada Example\x1b[2J`,
+		`2026-03-01       1      01:01         0        0         0           -  (unknown)`,
+		`total        1,201   26:04:05       700      300       100           -`,
 		`no calls`, ``}, "\n")
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
