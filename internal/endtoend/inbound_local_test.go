@@ -107,10 +107,10 @@ func (b *bed) within(t testing.TB, limit time.Duration, args ...string) ended {
 	return e
 }
 
-// run runs the program to its end, which must come within half a minute.
+// run runs the program to its end, which must come within two minutes.
 func (b *bed) run(t testing.TB, args ...string) ended {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program(t), append(args, "--config", b.config)...)
