@@ -32,3 +32,27 @@ func (RealClock) Wait(ctx context.Context, d time.Duration, wake <-chan struct{}
 	}
 	return nil
 }
+
+// Paced is a back-off whose pauses are waited by a clock: whoever retries by it
+// finds that none is left. It ends with Stop when Ctx does.
+type Paced struct {
+	Ctx   context.Context
+	Clock Clock
+	// Pauses says how long each pause is; negative to stop.
+	Pauses interface {
+		NextBackOff() time.Duration
+		Reset()
+	}
+}
+
+// NextBackOff waits, and returns 0, or a negative time to stop.
+func (p *Paced) NextBackOff() time.Duration {
+	d := p.Pauses.NextBackOff()
+	if d < 0 || p.Clock.Wait(p.Ctx, d, nil) != nil {
+		return -1
+	}
+	return 0
+}
+
+// Reset begins anew.
+func (p *Paced) Reset() { p.Pauses.Reset() }

@@ -50,7 +50,7 @@ func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version s
 	s.budget.Use(clock)
 	s.provider, err = provider.New(description, provider.Options{
 		Source: c.Name, BaseURL: c.BaseURL, Credentials: credentials,
-		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log, Now: clock.Now,
+		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log, Clock: clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", c.Name, err)

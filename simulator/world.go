@@ -304,6 +304,30 @@ func (w *world) change(id call.ID, f func(*entry)) error {
 	return nil
 }
 
+// Calls returns the IDs of a vendor's calls, oldest first. It panics for unknown
+// vendors.
+func (s *Simulator) Calls(vendor string) []call.ID {
+	w := s.must(vendor)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.grow(s.now())
+	var ids []call.ID
+	for _, e := range w.rows(oldestFirst) {
+		ids = append(ids, call.ID(w.spec.id(w.seed, "call", uint64(e.number))))
+	}
+	return ids
+}
+
+// Quiet ends the growth: no call comes by itself any more.
+func (s *Simulator) Quiet() {
+	for _, w := range s.worlds {
+		w.mu.Lock()
+		w.grow(s.now())
+		w.next = final
+		w.mu.Unlock()
+	}
+}
+
 // ReleaseLate lets every late part of every vendor arrive now.
 func (s *Simulator) ReleaseLate() {
 	for _, w := range s.worlds {

@@ -26,8 +26,8 @@ type Options struct {
 	Transport http.RoundTripper
 	UserAgent string
 	Log       *slog.Logger // nil logs nothing
-	// Now is our clock; nil means time.Now.
-	Now func() time.Time
+	// Clock is what time it is; nil means the machine's.
+	Clock call.Clock
 }
 
 // Provider reads one account at one vendor. It is safe for concurrent use.
@@ -37,7 +37,7 @@ type Provider struct {
 	base   *url.URL
 	client *http.Client
 	log    *slog.Logger
-	now    func() time.Time
+	clock  call.Clock
 	auth   atomic.Pointer[auth]
 
 	lookups atomic.Pointer[map[string]any] // decoded tables, replaced as a whole
@@ -68,8 +68,8 @@ func New(d *Description, o Options) (*Provider, error) {
 	p.log = p.log.With("source", o.Source)
 	p.authorize(o)
 	p.lookups.Store(&map[string]any{})
-	if p.now = o.Now; p.now == nil {
-		p.now = time.Now
+	if p.clock = o.Clock; p.clock == nil {
+		p.clock = call.RealClock{}
 	}
 	next := o.Transport
 	if next == nil {

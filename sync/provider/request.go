@@ -142,7 +142,7 @@ func insertID(v any, id call.ID) any {
 func (p *Provider) ask(ctx context.Context, op string, out outgoing, meaningful func(status int, body any) bool) (reply, error) {
 	var last *Error
 	refused := 0
-	pause := backoff.NewExponentialBackOff()
+	pause := &call.Paced{Ctx: ctx, Clock: p.clock, Pauses: backoff.NewExponentialBackOff()}
 	r, err := backoff.Retry(ctx, func() (reply, error) {
 		r, failure, again := p.attempt(ctx, out, meaningful)
 		if failure == nil {
@@ -207,7 +207,7 @@ func (p *Provider) answeredAt(response *http.Response) time.Time {
 	if at, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		return at.UTC()
 	}
-	return p.now().UTC()
+	return p.clock.Now().UTC()
 }
 
 // networkError keeps what went wrong on the way, without the URL it happened to.
@@ -281,7 +281,7 @@ var errNotAccepted = errors.New("request not accepted")
 
 // waitFor obeys Retry-After: a short one is waited for, a long one spends the budget.
 func (p *Provider) waitFor(failure *Error, response *http.Response) {
-	now := p.now().UTC()
+	now := p.clock.Now().UTC()
 	wait, ok := call.RetryAfter(response.Header.Get("Retry-After"), now)
 	if !ok {
 		return
