@@ -72,7 +72,7 @@ func addGroups(root *cobra.Command, a *app) {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"try", "Try it:", []*cobra.Command{newDemo(a), newSimulate(a)}},
+		{"try", "Try it:", []*cobra.Command{newDemo(a), newRehearse(a), newSimulate(a)}},
 		{"archive", "Fill the archive:", []*cobra.Command{newRun(a), newSync(a), newService(a)}},
 		{"read", "Read the archive:", []*cobra.Command{newSearch(a), newCalls(a), newShow(a), newExport(a), newStats(a), newOpen(a)}},
 		{"trust", "Know what is missing, prove the rest:", []*cobra.Command{newStatus(a), newGaps(a), newWhy(a), newStatement(a), newVerify(a), newReindex(a)}},

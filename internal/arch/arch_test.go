@@ -41,6 +41,7 @@ var layers = map[string][]string{
 	"packaging":           {},
 	"internal/arch":       {},
 	"internal/crashpoint": {},
+	"rehearsal":           {"call", "config", "service", "simulator", "sync/provider", "api/client"},
 	"internal/endtoend":   {anything}, // tests only
 	"cmd/callsyncd":       {anything},
 	"service": {"call", "config", "config/schedule", "sync", "sync/provider", "sync/download", "store", "store/media",
