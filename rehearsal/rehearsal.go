@@ -232,20 +232,22 @@ func (p *play) round(ctx context.Context, round int) error {
 	return p.listen(ctx, round, true)
 }
 
-// live changes and deletes calls of a vendor after the fact.
+// live changes and deletes calls of a vendor after the fact. What is changed is
+// seen in every vendor's list; nobody could notice anything else.
 func (a *actor) live(seed uint64, round int) {
 	r := random(seed, fmt.Sprintf("life %s %d", a.source.Name, round))
-	ids := a.sim.Calls(a.vendor.Name)
+	ids := a.sim.Spoken(a.vendor.Name)
 	edits, deletes := r.IntN(2) == 0, r.IntN(7) == 0
 	if round == 0 || len(ids) == 0 {
 		return
 	}
 	if edits {
-		text := fmt.Sprintf("Edited in round %d.", round+1)
-		_ = a.sim.EditCall(a.vendor.Name, ids[r.IntN(len(ids))], simulator.Edit{Summary: &text}) // it was listed just now
+		summary, outcome := fmt.Sprintf("Edited in round %d.", round+1), fmt.Sprintf("edited-%d", round+1)
+		change := simulator.Edit{Summary: &summary, Outcome: &outcome}
+		_ = a.sim.EditCall(a.vendor.Name, ids[r.IntN(len(ids))], change) // it was there just now
 	}
 	if deletes {
-		_ = a.sim.DeleteCall(a.vendor.Name, ids[r.IntN(len(ids))]) // it was listed just now
+		_ = a.sim.DeleteCall(a.vendor.Name, ids[r.IntN(len(ids))]) // it was there just now
 	}
 }
 

@@ -304,16 +304,19 @@ func (w *world) change(id call.ID, f func(*entry)) error {
 	return nil
 }
 
-// Calls returns the IDs of a vendor's calls, oldest first. It panics for unknown
-// vendors.
-func (s *Simulator) Calls(vendor string) []call.ID {
+// Spoken returns the IDs of a vendor's calls in which somebody spoke and whose
+// parts have arrived, oldest first. It panics for unknown vendors.
+func (s *Simulator) Spoken(vendor string) []call.ID {
 	w := s.must(vendor)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.grow(s.now())
+	now := s.now()
+	w.grow(now)
 	var ids []call.ID
 	for _, e := range w.rows(oldestFirst) {
-		ids = append(ids, call.ID(w.spec.id(w.seed, "call", uint64(e.number))))
+		if v := w.at(e, now); v.ready && v.kind.spoken() {
+			ids = append(ids, call.ID(v.id))
+		}
 	}
 	return ids
 }

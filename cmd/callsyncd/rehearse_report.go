@@ -80,9 +80,16 @@ func (a *app) printMeasured(r *rehearsal.Report) {
 			healed = fmt.Sprintf("%.1f h", *m.HealHours)
 		}
 		g.row(safe(string(s.Source)), fmt.Sprintf("%.2f", m.RequestsPerCall), count(m.Downloads), count(m.Again), healed,
-			nextLoss(m.LeastMinutes), reasons(m.Rejected), faultsMet(m.Faults))
+			nextLoss(m.LeastMinutes), reasons(wrongly(m.Rejected)), faultsMet(m.Faults))
 	}
 	g.print(a.stdout)
+}
+
+// wrongly leaves out what it is right to ask: whether a call is still there.
+func wrongly(rejected map[string]int) map[string]int {
+	rest := maps.Clone(rejected)
+	maps.DeleteFunc(rest, func(why string, _ int) bool { return strings.HasSuffix(why, "not_found") })
+	return rest
 }
 
 func faultsMet(counts map[string]int) string {
