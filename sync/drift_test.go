@@ -2,6 +2,7 @@ package callsync
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,6 +75,43 @@ func TestVanishedFieldMakesTheSweepDoubtful(t *testing.T) {
 			t.Errorf("drift %v", c.Drift)
 		}
 		b.mustRound(true) // the vendor has changed for good; it was reported
+	})
+}
+
+// A count that was too high once, and is right again, is no loss.
+func TestExaggeratedCountIsForgotten(t *testing.T) {
+	inBubble(t, 40, func(b *testbed) {
+		b.mustRound(true)
+		b.vendor.total = func(int) int { return 200 }
+		if err := b.engine.Head(b.t.Context()); err != nil {
+			t.Fatal(err) // it ends at known ground, where the count cannot be judged
+		}
+		b.vendor.total = nil
+		if err := b.engine.Trailing(b.t.Context()); err != nil {
+			t.Error(err)
+		}
+		if total := b.engine.Checkpoint().Total; total == nil || *total != 40 {
+			t.Errorf("the count is %v", total)
+		}
+	})
+}
+
+// A list that is doubted was answered all the same: the credentials are taken.
+func TestDoubtfulListLiftsARefusal(t *testing.T) {
+	inBubble(t, 40, func(b *testbed) {
+		b.mustRound(true)
+		b.vendor.failList = func(int) error { return call.ErrUnauthorized }
+		if err := b.engine.Head(b.t.Context()); !errors.Is(err, call.ErrUnauthorized) || b.engine.Checkpoint().Refused == nil {
+			t.Fatalf("%v, checkpoint %+v", err, b.engine.Checkpoint())
+		}
+		b.vendor.failList = nil
+		b.vendor.total = func(n int) int { return n - 20 }
+		if err := b.engine.Head(b.t.Context()); err == nil {
+			t.Fatal("the list was believed")
+		}
+		if since := b.engine.Checkpoint().Refused; since != nil {
+			t.Errorf("still refused since %s", since)
+		}
 	})
 }
 

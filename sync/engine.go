@@ -152,6 +152,13 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	if e.checkpoint.Learned == nil {
 		e.checkpoint.Learned = make(map[string]string)
 	}
+	for _, name := range e.info.Lookups { // before any walk maps a call
+		table, err := e.store.Lookup(ctx, src.ID, name)
+		if err != nil {
+			return nil, err
+		}
+		src.Provider.SetLookup(table)
+	}
 	saved, err := e.store.Budget(ctx, src.ID)
 	if err != nil {
 		return nil, err

@@ -69,7 +69,6 @@ func (e *Engine) lookup(ctx context.Context, name string) (changed bool, err err
 	if err != nil {
 		return false, err
 	}
-	e.src.Provider.SetLookup(table)
 	life := lookupLife
 	if table.Error != "" {
 		life = lookupRetry

@@ -103,6 +103,22 @@ func TestNamesNeverDelayTheHeadWalk(t *testing.T) {
 	})
 }
 
+// A head walk begins at once after a start, and may map calls before anybody
+// has looked whether the names are fresh.
+func TestNamesAreKnownFromTheStart(t *testing.T) {
+	inBubble(t, 3, func(b *testbed) {
+		v := b.faulty()
+		v.names = []string{"people"}
+		b.restart()
+		b.mustRound(true)
+		v.nameRows = 0
+		b.restart()
+		if v.nameRows != 1 || v.nameFetches != 1 {
+			t.Errorf("after the start %d names are known, asked for %d times", v.nameRows, v.nameFetches)
+		}
+	})
+}
+
 // One table of names must not starve while a sweep takes every request it can.
 func TestNamesAreNotStarvedByASweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		err = w.verdict()
 	}
 	if err == nil && !w.sweep {
-		err = w.shrunk() // a sweep draws its own balance
+		err = w.shrunk(ctx) // a sweep draws its own balance
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // interrupted, not failed: what was stored stays, the rest comes next time
@@ -129,7 +129,11 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		walk.Error = err.Error()
 		e.log.Warn("walk not clean", "phase", w.phase, "err", err)
 	}
-	e.noteRefusal(ctx, err)
+	if isSuspicion(err) {
+		e.noteRefusal(ctx, nil) // what the vendor answered may be doubted; that it answered is sure
+	} else {
+		e.noteRefusal(ctx, err)
+	}
 	saveErr := e.commit(ctx, nil, statement, func(c *call.Checkpoint) {
 		*slot(c) = &walk
 		if walk.Total != nil && w.window == nil && (err == nil || read && c.Total == nil) {

@@ -22,6 +22,7 @@ type faultyVendor struct {
 	failName    func() error        // called for every table of names asked for
 	names       []string            // the tables of names
 	nameFetches int                 // how often one was asked for
+	nameRows    int                 // of the table in use
 	learn       func(list int) bool // whether the vendor's documents prove now that every call has a transcript
 	onFetch     func()              // called before each document is read
 	asked       map[call.ID]int     // how many documents were asked for, by call
@@ -115,7 +116,13 @@ func (v *faultyVendor) FetchLookup(_ context.Context, name string) (call.LookupT
 			return call.LookupTable{}, err
 		}
 	}
-	return call.LookupTable{Name: name, Rows: map[string]json.RawMessage{}}, nil
+	return call.LookupTable{Name: name, Rows: map[string]json.RawMessage{"1": json.RawMessage(`"Ann"`)}}, nil
+}
+
+func (v *faultyVendor) SetLookup(t call.LookupTable) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.nameRows = len(t.Rows)
 }
 
 // unreachable makes everything the vendor and its media host do fail; nil mends it.

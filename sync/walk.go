@@ -411,14 +411,24 @@ func (w *walker) outgrew() bool {
 // the answer is doubted.
 const shrinkShare = 0.10
 
-// shrunk doubts a list that lost more than a tenth since the last clean walk.
-func (w *walker) shrunk() error {
-	before := w.e.Checkpoint().Total
-	if before == nil || w.walk.Total == nil || w.window != nil {
+// shrunk doubts a list that lost more than a tenth since the last clean walk. A
+// vendor that only counted too much before has lost nothing: where all of its
+// calls are wanted, it must count fewer than are held.
+func (w *walker) shrunk(ctx context.Context) error {
+	c := w.e.Checkpoint()
+	if c.Total == nil || w.walk.Total == nil || w.window != nil {
 		return nil
 	}
-	if lost := *before - *w.walk.Total; lost > max(1, int(shrinkShare*float64(*before))) {
-		return suspect("the vendor's list shrank from %d to %d calls since the last walk", *before, *w.walk.Total)
+	before := *c.Total
+	if w.e.src.Since.IsZero() {
+		counts, err := w.e.store.Counts(ctx, w.e.src.ID)
+		if err != nil {
+			return err
+		}
+		before = min(before, counts.Calls)
+	}
+	if lost := before - *w.walk.Total; lost > max(1, int(shrinkShare*float64(before))) {
+		return suspect("the vendor's list shrank from %d to %d calls since the last walk", before, *w.walk.Total)
 	}
 	return nil
 }
