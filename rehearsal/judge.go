@@ -55,6 +55,12 @@ func (a *actor) judge(ctx context.Context, archive reader) (Figures, error) {
 		}
 	}
 	v.Deleted = len(held)
+	for _, c := range held {
+		if c.Parts.Recording == call.Stored {
+			v.recordingsKept++
+		}
+	}
+	v.recordingsKept += v.RecordingsArchived
 	return v.Figures, nil
 }
 

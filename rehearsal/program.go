@@ -62,8 +62,7 @@ func (s *stage) ensure(ctx context.Context, full bool) error {
 }
 
 func (s *stage) turn(ctx context.Context) error {
-	_, err := s.turns.Step(ctx) // what failed of a source, status says
-	return err
+	return s.turns.Step(ctx) // what fails of a source, status says
 }
 
 // errStopped is why the work of an interrupted program ends.

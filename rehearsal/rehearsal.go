@@ -32,6 +32,9 @@ type Options struct {
 	Dir     string
 	Log     *slog.Logger
 	Version string
+	// Problems makes of a source's status what a user is shown of it; nil means
+	// everything.
+	Problems func(*call.SourceStatus) []string
 	// Observe is told before each round; nil is allowed.
 	Observe func(Progress)
 }
@@ -237,7 +240,7 @@ func (p *play) round(ctx context.Context, round int) error {
 func (a *actor) live(seed uint64, round int) {
 	r := random(seed, fmt.Sprintf("life %s %d", a.source.Name, round))
 	ids := a.sim.Spoken(a.vendor.Name)
-	edits, deletes := r.IntN(2) == 0, r.IntN(7) == 0
+	edits, deletes := r.IntN(2) == 0, r.IntN(16) == 0
 	if round == 0 || len(ids) == 0 {
 		return
 	}
@@ -258,13 +261,18 @@ func (p *play) listen(ctx context.Context, round int, after bool) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range status.Value.Sources {
+	for i := range status.Value.Sources {
+		s := &status.Value.Sources[i]
 		a := p.actor(s.Name)
 		if left := s.MinutesToNextLoss; left != nil && (a.least == nil || *left < *a.least) {
 			a.least = left
 		}
 		if after {
-			p.words.hear(round+1, s.Name, s.Problems, a.plan.at(round))
+			problems := s.Problems
+			if p.o.Problems != nil {
+				problems = p.o.Problems(s)
+			}
+			p.words.hear(round+1, s.Name, problems, a.plan.at(round))
 		}
 	}
 	return nil
@@ -350,7 +358,7 @@ func (a *actor) measured(f *Figures) Measured {
 	if f.AtVendor > 0 {
 		m.RequestsPerCall = float64(total) / float64(f.AtVendor)
 	}
-	m.Again = max(0, stats.MediaDownloads-f.RecordingsArchived)
+	m.Again = max(0, stats.MediaDownloads-f.recordingsKept)
 	if a.healed != nil {
 		m.HealHours = hours(*a.healed)
 	}

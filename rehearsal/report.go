@@ -74,6 +74,8 @@ type Figures struct {
 	// Findings name the calls behind Silent, SilentParts, Differing and
 	// WrongBytes, at most maxFindings of them.
 	Findings []Finding `json:"findings"`
+
+	recordingsKept int // those of deleted calls too
 }
 
 // maxFindings bounds Figures.Findings.

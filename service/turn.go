@@ -4,37 +4,34 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"callsyncd/call"
 )
 
-// Turns drives an archive step by step as the daemon's schedules would, for
+// Turns drives an archive step by step as Run would by its schedules, for
 // somebody who moves the clock between the steps. It is not safe for concurrent
 // use.
 type Turns struct {
 	archive *Archive
-	due     map[string]time.Time // by source and walk
+	turns   map[string]*turn // by source and walk
 }
 
-// Turn is what one step did for one source.
-type Turn struct {
-	Source call.SourceID
-	// Walks are those whose time had come, by how they ended.
-	Walks map[string]error
-	// Err is what kept the due parts and recordings from being asked for.
-	Err error
+// turn says when a walk is next done.
+type turn struct {
+	at     time.Time
+	failed int // runs in a row that are worth another try
 }
 
-// Turns begins to drive the archive; a walk that the daemon would do at its
-// start is due at once.
+// Turns begins to drive the archive; a walk that Run would do at its start is
+// due at once.
 func (a *Archive) Turns() *Turns {
-	t := &Turns{archive: a, due: map[string]time.Time{}}
+	t := &Turns{archive: a, turns: map[string]*turn{}}
 	now := a.clock.Now()
 	for _, s := range a.sources {
 		for _, w := range s.walks() {
-			if t.due[s.entryName(w)] = now; !w.due(now) {
-				t.due[s.entryName(w)] = w.when.Next(now)
+			next := &turn{at: now}
+			if !w.due(now) {
+				next.at = w.when.Next(now)
 			}
+			t.turns[s.entryName(w)] = next
 		}
 	}
 	return t
@@ -42,42 +39,42 @@ func (a *Archive) Turns() *Turns {
 
 // Step does every walk that is due by now, once however often its time came
 // since the last step, every part and recording that is due, and brings the
-// index up to date. Failures of sources are in the turns; the error is for what
-// concerns them all.
-func (t *Turns) Step(ctx context.Context) ([]Turn, error) {
-	a := t.archive
-	turns := make([]Turn, len(a.sources))
-	chosen := make([][]scheduled, len(a.sources))
-	now := a.clock.Now()
-	for i, s := range a.sources {
+// index up to date. What fails of one source is logged and told by Status; the
+// error is for what concerns them all.
+func (t *Turns) Step(ctx context.Context) error {
+	now := t.archive.clock.Now()
+	var wg sync.WaitGroup
+	for _, s := range t.archive.sources {
+		var walks []func(context.Context) error
 		for _, w := range s.walks() {
-			if name := s.entryName(w); !t.due[name].After(now) {
-				chosen[i] = append(chosen[i], w)
-				t.due[name] = w.when.Next(now)
+			if next := t.turns[s.entryName(w)]; !next.at.After(now) {
+				walks = append(walks, func(ctx context.Context) error { return t.walk(ctx, s, w, next) })
 			}
 		}
-	}
-	var wg sync.WaitGroup
-	for i, s := range a.sources {
-		wg.Go(func() { turns[i] = s.turn(ctx, chosen[i]) })
+		wg.Go(func() {
+			if err := s.engine.Once(ctx, walks...); err != nil && ctx.Err() == nil {
+				t.archive.log.Warn("pending parts and recordings", "source", string(s.config.Name), "err", err)
+			}
+		})
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
-		return turns, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return turns, a.CatchUp(ctx)
+	return t.archive.CatchUp(ctx)
 }
 
-func (s *source) turn(ctx context.Context, due []scheduled) Turn {
-	t := Turn{Source: s.config.Name, Walks: map[string]error{}}
-	var walks []func(context.Context) error
-	for _, w := range due {
-		walks = append(walks, w.walk)
+// walk does one walk and decides when it is done next: at its time, or earlier
+// when it could not be done.
+func (t *Turns) walk(ctx context.Context, s *source, w scheduled, next *turn) error {
+	a := t.archive
+	err := w.walk(ctx)
+	now := a.clock.Now()
+	next.at = w.when.Next(now)
+	if next.failed++; !report(ctx, a.log.With("source", string(s.config.Name), "walk", w.name), err) {
+		next.failed = 0
+	} else if soon := now.Add(retryFirst << min(next.failed-1, 10)); soon.Before(next.at) {
+		next.at = soon
 	}
-	walked, err := s.engine.Once(ctx, walks...)
-	for i, w := range due {
-		t.Walks[w.name] = walked[i]
-	}
-	t.Err = err
-	return t
+	return err
 }

@@ -48,7 +48,7 @@ var listFaults = []Named{
 	{"vanish_while_paging", "calls deleted while the list is read", 0.3, false, func(o *Options, x float64) { o.Faults.VanishWhilePaging = x }},
 	{"fields_vanish", "fields that are missing in every call", 0.2, true, func(o *Options, x float64) { o.Faults.FieldsVanish = x }},
 	{"types_change", "fields that become another type in every call", 0.2, true, func(o *Options, x float64) { o.Faults.TypesChange = x }},
-	{"transcript_not_found_once", "transcripts answered with 404 the first time", 0.5, false, func(o *Options, x float64) { o.Faults.TranscriptNotFoundOnce = x }},
+	{"transcript_not_found_once", "transcripts of recent calls answered with 404 the first time", 0.5, false, func(o *Options, x float64) { o.Faults.TranscriptNotFoundOnce = x }},
 	{"late_parts", "new calls whose transcript, summary and recording come hours later", 0.4, false, func(o *Options, x float64) { o.Late = x }},
 }
 

@@ -70,8 +70,8 @@ type Faults struct {
 	// other than the first is read.
 	VanishWhilePaging float64
 
-	// TranscriptNotFoundOnce is the share of calls whose transcript path answers
-	// 404 the first time it is asked.
+	// TranscriptNotFoundOnce is the share of the calls of the last 72 hours whose
+	// transcript path answers 404 the first time it is asked.
 	TranscriptNotFoundOnce float64
 	// AbridgedDetail makes SmartAlex' call details show only the beginning of
 	// the transcript, as the vendor's example does.

@@ -111,7 +111,7 @@ func (q *request) find(id string) (view, bool) {
 // withheld reports whether TranscriptNotFoundOnce hides a call's transcript
 // this time.
 func (q *request) withheld(v view) bool {
-	if q.asked[v.id] || chance(q.seed, "withheld", uint64(v.number)) >= q.faults.TranscriptNotFoundOnce {
+	if q.asked[v.id] || q.now.Sub(v.created) > recentAge || chance(q.seed, "withheld", uint64(v.number)) >= q.faults.TranscriptNotFoundOnce {
 		return false
 	}
 	q.asked[v.id] = true

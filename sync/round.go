@@ -299,19 +299,19 @@ func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceRep
 }
 
 // Once does one turn of what a daemon does: the walks, one after the other,
-// every part that is due by now, and the recordings that are due. It returns how
-// each walk ended, and apart what stopped the rest.
-func (e *Engine) Once(ctx context.Context, walks ...func(context.Context) error) (walked []error, rest error) {
+// every part that is due by now, and the recordings that are due. A walk tells
+// by itself how it ended; the error is what stopped the rest.
+func (e *Engine) Once(ctx context.Context, walks ...func(context.Context) error) error {
 	defer e.enter()()
 	finish := make(chan struct{})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.newDownloads(false).run(ctx, finish) })
 	for _, walk := range walks {
-		walked = append(walked, walk(ctx))
+		_ = walk(ctx) // it is kept in the checkpoint, where Status finds it
 	}
-	pendingErr := e.pending(ctx, false, time.Time{})
+	err := e.pending(ctx, false, time.Time{})
 	close(finish)
-	return walked, errors.Join(pendingErr, g.Wait())
+	return errors.Join(err, g.Wait())
 }
 
 // Run asks for pending parts when they are due and fetches recordings by

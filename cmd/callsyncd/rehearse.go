@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"callsyncd/call"
 	"callsyncd/rehearsal"
 )
 
@@ -80,6 +81,7 @@ func (r *rehearse) run(ctx context.Context) error {
 		return err
 	}
 	o.Log, o.Version = r.logger(), buildVersion().Version
+	o.Problems = func(s *call.SourceStatus) []string { return problemsOf(s) }
 	line := r.startLine()
 	o.Observe = line.show
 	report, err := r.inFolder(ctx, line)

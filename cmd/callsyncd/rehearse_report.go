@@ -29,7 +29,7 @@ func (a *app) printRehearsal(r *rehearsal.Report) {
 		a.say("- %s", safe(s))
 	}
 	if r.Folder != "" {
-		a.say("\nkept: %s; look around with: callsyncd status --config '%s/config.yaml'", safe(r.Folder), safe(r.Folder))
+		a.say("\nkept: %s; look around with: callsyncd calls --config '%s/config.yaml'", safe(r.Folder), safe(r.Folder))
 	}
 	a.printOutcome(r)
 }

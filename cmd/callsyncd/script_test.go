@@ -72,7 +72,7 @@ func simulate(ts *testscript.TestScript, _ bool, args []string) {
 		case "refuse":
 			o.Faults.CredentialsRefused = append(o.Faults.CredentialsRefused, value)
 		default:
-			err = setFault(&o.Faults, arg)
+			err = setFault(&o, arg)
 		}
 		ts.Check(err)
 	}

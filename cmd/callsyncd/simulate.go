@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,7 +19,8 @@ their addresses, credentials and a configuration that is ready to use. It ends w
 With --write DIR the configuration and the credentials are written there. Otherwise the
 configuration reads the credentials from environment variables, which are printed with it.
 
-Faults, each as --fault NAME=SHARE with a share of the requests or calls from 0 to 1:
+Faults are chosen with --fault NAME, or NAME=SHARE with a share of the requests or calls from 0 to 1.
+They have the same names in ` + "`callsyncd rehearse --list-faults`" + `, which says what they do:
 `
 
 func newSimulate(a *app) *cobra.Command {
@@ -31,17 +30,17 @@ func newSimulate(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "simulate",
 		Short: "Serve five simulated vendors, to rehearse a configuration",
-		Long:  simulateLong + "  " + strings.Join(faultNames(), ", "),
+		Long:  simulateLong + wrapped(vendorFaults()),
 		Example: `  callsyncd simulate --calls 500 --write ./rehearsal    # then: callsyncd sync --config ./rehearsal/config.yaml
   callsyncd simulate --fault error_rate=0.1 --fault media_truncated=0.2 --late 0.3`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, f := range faults {
-				if err := setFault(&o.Faults, f); err != nil {
+				if err := setFault(&o, f); err != nil {
 					return err
 				}
 			}
-			o.Faults.CredentialsRefused = refuse
+			o.Faults.CredentialsRefused = append(o.Faults.CredentialsRefused, refuse...)
 			return a.simulate(c.Context(), o, write, listen)
 		},
 	}
@@ -54,7 +53,7 @@ func newSimulate(a *app) *cobra.Command {
 	flags.DurationVar(&o.URLLife, "url-life", time.Hour, "how long a recording's address is honoured")
 	flags.DurationVar(&o.Latency, "latency", 0, "time waited before each answer")
 	flags.BoolVar(&o.Budgets, "budgets", false, "enforce the vendors' documented request limits")
-	flags.StringArrayVar(&faults, "fault", nil, "misbehave: `NAME=SHARE`; may be repeated")
+	flags.StringArrayVar(&faults, "fault", nil, "misbehave: `NAME[=SHARE]`; may be repeated")
 	flags.StringSliceVar(&refuse, "refuse", nil, "refuse the credentials of this `vendor`; may be repeated")
 	flags.StringSliceVar(&o.Faults.Vendors, "faulty", nil, "misbehave only as this `vendor`; may be repeated")
 	flags.StringVar(&write, "write", "", "write configuration and credentials into this `folder`")
@@ -122,30 +121,49 @@ func (a *app) printVendors(vendors []simulator.Vendor) {
 	}
 }
 
-// faultFields are the faults that are shares, by the names of --fault.
-func faultFields(f *simulator.Faults) map[string]*float64 {
-	return map[string]*float64{
-		"error_rate": &f.ErrorRate, "connection_reset": &f.ConnectionReset, "slow_body": &f.SlowBody,
-		"truncated_json": &f.TruncatedJSON, "html_instead_of_json": &f.HTMLInsteadOfJSON, "too_many_requests": &f.TooManyRequests,
-		"empty_list": &f.EmptyList, "shift_while_paging": &f.ShiftWhilePaging, "vanish_while_paging": &f.VanishWhilePaging,
-		"transcript_not_found_once": &f.TranscriptNotFoundOnce, "media_error_rate": &f.MediaErrorRate,
-		"media_truncated": &f.MediaTruncated, "media_html": &f.MediaHTML, "media_wrong_type": &f.MediaWrongType,
-		"media_expires_early": &f.MediaExpiresEarly,
+// setFault lets a fault happen that is given as NAME or NAME=SHARE.
+func setFault(o *simulator.Options, text string) error {
+	name, value, given := strings.Cut(text, "=")
+	for _, fault := range simulator.Catalog() {
+		if fault.Name != name {
+			continue
+		}
+		share := fault.Usual
+		if given {
+			var err error
+			if share, err = strconv.ParseFloat(value, 64); err != nil || !(share >= 0 && share <= 1) {
+				return usageError("", "--fault %s: %q is not a share from 0 to 1", name, value)
+			}
+		}
+		fault.Set(o, share)
+		return nil
 	}
+	return usageError("known are "+strings.Join(vendorFaults(), ", "), "--fault: %q is not a fault of a vendor", name)
 }
 
-func faultNames() []string { return slices.Sorted(maps.Keys(faultFields(&simulator.Faults{}))) }
+// vendorFaults are the names of the faults a simulated vendor can have.
+func vendorFaults() []string {
+	var names []string
+	for _, fault := range simulator.Catalog() {
+		names = append(names, fault.Name)
+	}
+	return names
+}
 
-func setFault(f *simulator.Faults, text string) error {
-	name, value, _ := strings.Cut(text, "=")
-	field, ok := faultFields(f)[name]
-	if !ok {
-		return usageError("known are "+strings.Join(faultNames(), ", "), "--fault: %q is not a fault", name)
+// wrapped writes names in indented lines.
+func wrapped(names []string) string {
+	var text strings.Builder
+	line := " "
+	for i, name := range names {
+		if i < len(names)-1 {
+			name += ","
+		}
+		if len(line)+1+len(name) > 100 {
+			text.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + name
 	}
-	share, err := strconv.ParseFloat(value, 64)
-	if err != nil || !(share >= 0 && share <= 1) {
-		return usageError("", "--fault %s: %s", name, fmt.Sprintf("%q is not a share from 0 to 1", value))
-	}
-	*field = share
-	return nil
+	text.WriteString(line)
+	return text.String()
 }
