@@ -77,7 +77,7 @@ func (run *deadlineRun) play(t *testing.T) {
 	end := begun.Add(run.length)
 	turns := a.Turns()
 	for limit := end.Add(12 * time.Hour); ; {
-		if _, err := turns.Step(t.Context()); err != nil {
+		if err := turns.Step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		// What came late has its time, too.
