@@ -84,6 +84,7 @@ func (v *modelVendor) media(url string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if time.Now().Before(v.mediaTill) {
+		v.tally.fault("media host out")
 		return call.ErrTransient
 	}
 	if time.Since(time.Unix(made, 0)) > time.Hour {
@@ -91,6 +92,9 @@ func (v *modelVendor) media(url string) error {
 	}
 	for _, c := range v.calls {
 		if c.ID == id {
+			if c.trouble != nil {
+				v.tally.fault("recording out of reach")
+			}
 			return c.trouble
 		}
 	}

@@ -22,7 +22,8 @@ type heldCall struct {
 type glance struct {
 	at         time.Time
 	mutations  int
-	shifts     int
+	vanished   int
+	appeared   int
 	checkpoint call.Checkpoint
 }
 
@@ -30,7 +31,7 @@ func (r *modelRun) glance() glance {
 	r.vendor.mu.Lock()
 	defer r.vendor.mu.Unlock()
 	clear(r.vendor.returned)
-	return glance{time.Now(), r.vendor.mutations, r.vendor.shifts, r.engine.Checkpoint()}
+	return glance{time.Now(), r.vendor.mutations, r.vendor.vanished, r.vendor.appeared, r.engine.Checkpoint()}
 }
 
 // look reads the archive. Nothing it had may be gone, and no call may have more
@@ -87,15 +88,6 @@ func (r *modelRun) read(ctx context.Context, key call.Key) (h heldCall, err erro
 	return h, err
 }
 
-// orderKnown reports whether the engine could know where new calls appear. A
-// few calls of a list without order may stand newest first by chance; until
-// more of them show the truth, a walk may end before a new call, which the next
-// sweep finds.
-func (r *modelRun) orderKnown(before glance) bool {
-	none := call.OrderNone
-	return r.plan.Vendor.Order != none || before.checkpoint.Order == none && r.engine.Checkpoint().Order == none
-}
-
 // judgeWatermark: it moves over nothing that the vendor listed all the while
 // and that is not held.
 func (r *modelRun) judgeWatermark(before glance) {
@@ -103,32 +95,71 @@ func (r *modelRun) judgeWatermark(before glance) {
 	if to.Before(from) {
 		r.wrong("the watermark moved back from %s to %s", from, to)
 	}
-	if !r.steady(before) || !r.orderKnown(before) {
+	if !r.steady(before) {
 		return
 	}
 	for _, c := range r.vendor.calls {
 		if _, held := r.held[call.ID(c.ID)]; !held && c.listed && c.shown <= before.mutations && c.Created.After(from) && !c.Created.After(to) {
-			r.wrong("the watermark moved from %s to %s over call %s of %s, which is not held", from, to, c.ID, c.Created)
+			r.missed("the watermark moved from %s to %s over call %s of %s, which is not held", from, to, c.ID, c.Created)
 		}
 	}
 }
 
 // steady reports whether no row moved unseen while pages were read. One that
-// vanishes draws the rows behind it over a page border; without a count of the
-// whole list nothing shows it, and where another arrives not even the count
-// does. In a list read from its end, one that appears among the older ones does
-// the same. This is a limitation: only the next walk finds the hidden rows.
-func (r *modelRun) steady(before glance) bool { return r.vendor.shifts == before.shifts }
+// vanishes draws the rows behind it over a page border. Pages read by offset
+// overlap, so that it shows; elsewhere the count of the list shows it, if there is
+// one and no other row appears meanwhile. In a list read from its end a row that
+// appears among the older ones does the same. This is a limitation: only the next
+// walk finds the hidden row.
+func (r *modelRun) steady(before glance) bool {
+	vanished, appeared := r.vendor.vanished > before.vanished, r.vendor.appeared > before.appeared
+	forward := r.plan.Vendor.Order != call.OrderOldestFirst
+	switch {
+	case r.plan.Vendor.Paging == call.PagingOffset && forward:
+		return true
+	case r.plan.Vendor.Total == "":
+		return !vanished && (forward || !appeared)
+	}
+	return !vanished || !appeared
+}
+
+// judgeStatement is called when a statement says that all is proved: then every
+// call that was listed before its walk began is held.
+func (r *modelRun) judgeStatement(st *call.Statement) {
+	v := r.vendor
+	v.tally.add(&v.tally.said, 1)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !r.steady(r.before) {
+		return
+	}
+	var ids []call.ID
+	for _, c := range v.calls {
+		if c.listed && c.shownAt.Before(st.StartedAt) {
+			ids = append(ids, call.ID(c.ID))
+		}
+	}
+	known, err := r.store.Known(context.Background(), "crm", ids)
+	if err != nil {
+		r.wrong("look for %d calls: %v", len(ids), err)
+	}
+	for _, id := range ids {
+		if _, held := known[id]; !held {
+			r.missed("a statement says that all is proved, but call %s is not held", id)
+		}
+	}
+}
 
 // judgeComplete: whoever says so holds every call the vendor listed, and
 // everything promised of it.
 func (r *modelRun) judgeComplete(before glance, full bool) {
+	r.vendor.tally.add(&r.vendor.tally.said, 1)
 	for id := range r.vendor.returned {
 		if _, held := r.held[id]; !held {
-			r.wrong("complete, but call %s was listed and is not held", id)
+			r.missed("complete, but call %s was listed and is not held", id)
 		}
 	}
-	if !r.steady(before) || !full && !r.orderKnown(before) {
+	if !r.steady(before) {
 		return
 	}
 	for _, c := range r.vendor.calls {
@@ -140,7 +171,7 @@ func (r *modelRun) judgeComplete(before glance, full bool) {
 		case !full && c.Created.Before(before.at.Add(-modelHorizon)):
 			continue // only a sweep reads so far back
 		case !held:
-			r.wrong("complete, but call %s is not held", c.ID)
+			r.missed("complete, but call %s is not held", c.ID)
 		case h.row != string(c.row()):
 			r.wrong("complete, but call %s is held as %s, the vendor shows %s", c.ID, h.row, c.row())
 		case c.Flag && !h.transcript:
@@ -164,13 +195,14 @@ func (r *modelRun) judgeArchive(report *call.SourceReport) {
 			unmarked++
 		}
 		if c.listed && !ok {
-			r.wrong("call %s is not held", c.ID)
+			r.missed("call %s is not held", c.ID)
 		} else if ok {
 			r.judgeCall(c, h)
 		}
 	}
 	braked := unmarked > max(1, held/10) || r.nothingListed() && held > 0
-	if unmarked > 0 && !braked {
+	counted := r.plan.Vendor.Total != "high" // whoever counts more than it lists is never believed
+	if counted && unmarked > 0 && !braked {
 		r.wrong("%d calls the vendor no longer lists are not marked, of %d held", unmarked, held)
 	}
 	for _, c := range r.vendor.calls {
@@ -179,7 +211,10 @@ func (r *modelRun) judgeArchive(report *call.SourceReport) {
 		}
 	}
 	open := report.Counts.Open()
-	if !braked && (report.Err != nil || report.Complete != (open == 0)) {
+	if !counted && report.Complete {
+		r.wrong("complete although the vendor counts more calls than it lists")
+	}
+	if counted && !braked && (report.Err != nil || report.Complete != (open == 0)) {
 		r.wrong("complete %t with %d open parts: %v", report.Complete, open, report.Err)
 	}
 	if braked && report.Complete {
@@ -208,7 +243,7 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	}
 	late := !c.givenAt.Before(over) || !c.givenAt.Before(c.Created.Add(modelHorizon)) && !c.Flag
 	switch {
-	case !c.listed && c.goneAt.Before(over): // it may have vanished before anybody asked
+	case !c.listed && (c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
 	case c.text != "" && r.vendor.promised(c) && !h.transcript && (!late || c.listed && c.rowAt >= c.textAt):
 		r.wrong("the transcript of call %s was given at %s: %+v", c.ID, c.givenAt, parts.Transcript)
 	case c.listed && c.text != "" && r.vendor.promised(c) && c.rowAt >= c.textAt && h.text != c.text:

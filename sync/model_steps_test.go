@@ -36,7 +36,8 @@ const nothing = "nothing"
 // stepKinds are drawn with equal weight; what is to happen often stands here often.
 var stepKinds = []string{
 	nothing, "arrive", "arrive", "late", "late", "edit", "edit", "give", "give", "flag", "link", "trouble", "hide", "show", "show", "twice", "withdraw",
-	"fault", "fault", "outage", "interrupt", "interrupt", "refuse",
+	"mass", "return", "clamp",
+	"fault", "fault", "odd", "outage", "interrupt", "interrupt", "refuse",
 	"head", "head", "head", "trailing", "trailing", "sweep", "round", "round", "full", "full", "run", "restart", "sleep", "sleep",
 }
 
@@ -53,7 +54,9 @@ func drawScenario(t *rapid.T) scenario {
 	v := vendorPlan{
 		Paging:      []call.Paging{call.PagingPage, call.PagingOffset, call.PagingCursor}[fair(t, 3, "paging")],
 		Order:       []call.Order{call.OrderNewestFirst, call.OrderOldestFirst, call.OrderNone}[fair(t, 3, "order")],
-		Total:       []string{"", "calls", "rows"}[fair(t, 3, "total")],
+		Total:       []string{"", "", "", "calls", "calls", "calls", "rows", "rows", "high", "low"}[fair(t, 10, "total")],
+		Window:      []string{"", "obeyed", "ignored"}[fair(t, 3, "window")],
+		HeadEvery:   []time.Duration{5 * time.Minute, 25 * time.Minute, time.Hour}[fair(t, 3, "head every")],
 		MinSize:     []int{modelPage, 1}[fair(t, 2, "smallest page")],
 		Clamp:       []int{0, 0, 3, 2}[fair(t, 4, "clamp")],
 		SaysSize:    fair(t, 2, "says size") == 1,
@@ -64,6 +67,9 @@ func drawScenario(t *rapid.T) scenario {
 	}
 	if v.Total == "" && !v.SaysMore {
 		v.RepeatsLast = false // nothing shows where such a list ends; the engine says so on every walk
+	}
+	if v.Total == "low" {
+		v.SaysSize = true // else nothing distinguishes a page cut short from the last one
 	}
 	s := scenario{Vendor: v, Concurrency: 1 + 2*fair(t, 2, "concurrency"), Daemon: fair(t, 3, "daemon") == 1, Kind: fair(t, 3, "kind") > 0}
 	for _, it := range rapid.SliceOfN(rapid.Custom(drawStep), 30, 60).Draw(t, "steps") {
@@ -97,12 +103,21 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 	case "arrive":
 		for i := range 1 + s.A/2 {
 			v.create(time.Duration(i)*time.Second, s)
+			v.came(underWay)
 		}
 		return
 	case "late": // visible behind the cursor: it was made up to eight days ago
 		v.create(time.Duration(s.A*s.A)*30*time.Minute+30*time.Second, s)
-		if underWay && v.plan.Order == call.OrderOldestFirst {
-			v.shifts++
+		v.came(underWay)
+		return
+	case "mass": // more than a tenth at once
+		for _, c := range v.calls[:len(v.calls)*2/5] {
+			v.hide(c, true, underWay)
+		}
+		return
+	case "return":
+		for _, c := range v.calls {
+			v.show(c, underWay)
 		}
 		return
 	}
@@ -137,24 +152,46 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 		if c.text != "" && s.B%2 > 0 {
 			c.versions += 2 // its transcript is gone, until it is listed again
 		}
-		if underWay {
-			v.shifts++
-		}
-		c.listed, c.answers, c.goneAt = false, s.B%2 == 0, time.Now()
+		v.hide(c, s.B%2 == 0, underWay)
 	case "show":
 		if i := slices.IndexFunc(v.calls, func(c *modelCall) bool { return !c.listed }); i >= 0 {
-			c = v.calls[i]
+			v.show(v.calls[i], underWay)
 		}
-		if c.listed {
-			return
-		}
-		c.listed, c.shown, c.goneAt = true, v.mutations, time.Now()
 	case "twice":
-		if c.twice && underWay {
-			v.shifts++
+		if c.twice = !c.twice; c.twice {
+			v.came(underWay)
+		} else if underWay {
+			v.vanished++
+			v.appeared++ // the count of the calls stays as it is
 		}
-		c.twice = !c.twice
 	}
+}
+
+// came notes that rows appeared, perhaps while pages were read.
+func (v *modelVendor) came(underWay bool) {
+	if underWay {
+		v.appeared++
+	}
+}
+
+// hide takes a call off the list; asked for by id, the vendor may still answer.
+func (v *modelVendor) hide(c *modelCall, answers, underWay bool) {
+	if !c.listed {
+		return
+	}
+	if underWay {
+		v.vanished++
+	}
+	c.listed, c.answers, c.goneAt, c.hidden = false, answers, time.Now(), v.mutations
+}
+
+// show puts a call back on the list.
+func (v *modelVendor) show(c *modelCall, underWay bool) {
+	if c.listed {
+		return
+	}
+	v.came(underWay)
+	c.listed, c.shown, c.shownAt, c.goneAt = true, v.mutations, time.Now(), time.Now()
 }
 
 // create makes a call of some time ago visible.
@@ -162,7 +199,7 @@ func (v *modelVendor) create(ago time.Duration, s step) {
 	c := &modelCall{
 		ID: fmt.Sprintf("c%03d", len(v.calls)), Created: time.Now().Add(-ago).UTC(), Flag: s.B%3 > 0,
 		Audio: []string{"absent", "link", "link", "promised", "unknown"}[s.C%5], listed: true,
-		versions: 1, shown: v.mutations, changed: v.mutations, rowAt: v.mutations,
+		versions: 1, shown: v.mutations, shownAt: time.Now(), changed: v.mutations, rowAt: v.mutations,
 	}
 	c.scrambled = scrambled(c.ID)
 	if v.calls = append(v.calls, c); s.B%4 > 0 {
@@ -198,15 +235,26 @@ func (v *modelVendor) suffer(s step) {
 	defer v.mu.Unlock()
 	switch s.B % 4 {
 	case 0:
-		v.fault, v.faults = call.ErrTransient, 1+s.A%3
+		v.faults = 1 + s.A%3
 	case 1:
-		v.fault, v.faults = fmt.Errorf("status 500: %w", call.ErrTransient), 20+s.A
+		v.faults = 20 + s.A
 	case 2:
-		v.fault, v.faultTill = call.ErrUnauthorized, time.Now().Add(time.Duration(1+s.A)*time.Hour)
+		v.faultName, v.fault, v.faultTill = "401", call.ErrUnauthorized, time.Now().Add(time.Duration(1+s.A)*time.Hour)
+		return
 	case 3:
 		until := time.Now().Add(time.Duration(1+s.A) * 7 * time.Minute)
-		v.fault, v.faultTill = &call.BudgetError{Source: "crm", Until: until, Why: "spent"}, until
+		v.faultName, v.fault, v.faultTill = "budget spent", &call.BudgetError{Source: "crm", Until: until, Why: "spent"}, until
+		return
 	}
+	v.faultName = []string{"429", "500", "timeout", "cut body", "html 200"}[s.C%5] // to the engine they are one
+	v.fault = fmt.Errorf("%s: %w", v.faultName, call.ErrTransient)
+}
+
+// stray begins list answers that look successful and are not the list.
+func (v *modelVendor) stray(s step) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.odd, v.odds = []string{"empty", "repeat", "circle"}[s.B%3], 1+s.A
 }
 
 // calm ends all trouble, and heals what the vendor shows wrongly. A kind vendor
@@ -215,7 +263,7 @@ func (v *modelVendor) calm(kind bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.mutations++
-	v.faults, v.countdown, v.faultTill, v.mediaTill, v.later = 0, 0, time.Time{}, time.Time{}, make(map[int][]step)
+	v.faults, v.odds, v.countdown, v.faultTill, v.mediaTill, v.later = 0, 0, 0, time.Time{}, time.Time{}, make(map[int][]step)
 	for _, c := range v.calls {
 		if c.twice = false; c.trouble != nil {
 			c.trouble, c.mendedAt = nil, time.Now()
@@ -240,20 +288,28 @@ type modelStore struct {
 	cancelIn  int          // writes until interrupt is called
 	after     bool         // once the write is done, rather than before
 	interrupt func()
+	proved    func(*call.Statement) // is told of statements that say so
 }
 
 func (s *modelStore) Save(ctx context.Context, batch call.Batch) error {
 	s.vendor.mu.Lock()
 	refuse, cancel := countdown(&s.refuseIn), countdown(&s.cancelIn)
+	if cancel {
+		s.vendor.tally.fault("interrupted at a write")
+	}
 	after, interrupt := s.after, s.interrupt
 	s.vendor.mu.Unlock()
 	if cancel && !after {
 		interrupt()
 	}
 	if refuse {
+		s.vendor.tally.fault("write refused")
 		return errors.New("the disk is slow to answer")
 	}
 	err := s.Store.Save(ctx, batch)
+	if st := batch.Statement; err == nil && st != nil && st.Proved {
+		s.proved(st)
+	}
 	if cancel && after {
 		interrupt()
 	}

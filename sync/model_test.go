@@ -40,9 +40,11 @@ func TestArchiveEqualsTheModel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	total := newTally()
+	defer func() { t.Log(total) }()
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScenario(rt)
-		if problem := play(t, s); problem != "" {
+		if problem := play(t, s, total); problem != "" {
 			plan, _ := json.Marshal(s)
 			rt.Fatalf("%s\nscenario: %s", problem, plan)
 		}
@@ -50,7 +52,7 @@ func TestArchiveEqualsTheModel(t *testing.T) {
 }
 
 // play runs a scenario and says what went wrong; empty when nothing did.
-func play(t *testing.T, s scenario) (problem string) {
+func play(t *testing.T, s scenario, total *tally) (problem string) {
 	dir, err := os.MkdirTemp(fastFolder(), "callsync-model")
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +64,7 @@ func play(t *testing.T, s scenario) (problem string) {
 			t.Fatal(err)
 		}
 		defer func() { _ = st.Close() }()
-		problem = newModelRun(s, st).play()
+		problem = newModelRun(s, st, total).play()
 	})
 	return problem
 }
@@ -90,13 +92,16 @@ type modelRun struct {
 	gate    *modelStore
 	engine  *Engine
 	held    map[call.ID]heldCall // as of the last look
+	before  glance               // how things stood when the present work began
 	restart bool                 // the next interruption ends the process
-	problem string               // the first one
+	mu      sync.Mutex
+	problem string // the first one
 }
 
-func newModelRun(s scenario, st *store.Store) *modelRun {
-	v := &modelVendor{plan: s.Vendor, later: make(map[int][]step), returned: make(map[call.ID]bool)}
+func newModelRun(s scenario, st *store.Store, total *tally) *modelRun {
+	v := &modelVendor{plan: s.Vendor, tally: total, later: make(map[int][]step), returned: make(map[call.ID]bool)}
 	r := &modelRun{plan: s, vendor: v, store: st, gate: &modelStore{Store: st, vendor: v}, held: make(map[call.ID]heldCall)}
+	r.gate.proved = r.judgeStatement
 	r.media = &fakeMedia{stored: make(map[call.Key]string), get: v.media}
 	r.renew()
 	return r
@@ -104,6 +109,7 @@ func newModelRun(s scenario, st *store.Store) *modelRun {
 
 // renew makes a new engine on the same store, as a new process would.
 func (r *modelRun) renew() {
+	r.vendor.tally.add(&r.vendor.tally.restarts, 1)
 	source := Source{ID: "crm", Provider: r.vendor, Horizon: modelHorizon, Concurrency: r.plan.Concurrency, Recordings: true,
 		Budget: NewBudget("crm", nil, time.Minute)}
 	engine, err := New(context.Background(), source, Options{
@@ -118,12 +124,29 @@ func (r *modelRun) renew() {
 
 // wrong notes a problem; the first one counts.
 func (r *modelRun) wrong(format string, args ...any) {
+	r.vendor.tally.add(&r.vendor.tally.differed, 1)
+	r.note(format, args...)
+}
+
+// missed notes a call the vendor lists and nobody here knows of.
+func (r *modelRun) missed(format string, args ...any) {
+	r.vendor.tally.add(&r.vendor.tally.missed, 1)
+	r.note(format, args...)
+}
+
+func (r *modelRun) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.problem == "" {
 		r.problem = fmt.Sprintf(format, args...)
 	}
 }
 
 func (r *modelRun) play() string {
+	total := r.vendor.tally
+	total.add(&total.checks, 1)
+	total.add(&total.steps, len(r.plan.Steps))
+	defer func() { total.add(&total.listed, r.vendor.lists) }()
 	for i, s := range r.plan.Steps {
 		if r.step(s); r.problem != "" {
 			return fmt.Sprintf("after step %d (%s): %s", i, s.Kind, r.problem)
@@ -140,6 +163,12 @@ func (r *modelRun) step(s step) {
 	switch s.Kind {
 	case "fault":
 		v.suffer(s)
+	case "odd":
+		if len(r.held) > 0 { // before, nobody could tell an account without calls from such an answer
+			v.stray(s)
+		}
+	case "clamp":
+		v.plan.Clamp = []int{0, 3, 2}[s.A%3]
 	case "outage":
 		v.mediaTill = time.Now().Add(time.Duration(1+s.A) * time.Hour)
 	case "interrupt":
@@ -169,6 +198,7 @@ func (r *modelRun) work(s step) {
 	defer cancel()
 	r.vendor.interrupt, r.gate.interrupt = cancel, cancel
 	before := r.glance()
+	r.before = before
 	var report *call.SourceReport
 	switch e := r.engine; s.Kind {
 	case "head":
@@ -208,7 +238,7 @@ func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 	}
 	e := r.engine
 	g.Go(func() { _ = e.Run(ctx) })
-	every(5*time.Minute, e.Head)
+	every(r.plan.Vendor.HeadEvery, e.Head)
 	every(30*time.Minute, e.Trailing)
 	every(24*time.Hour, e.Sweep)
 	g.Wait()
@@ -217,6 +247,7 @@ func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 // end lets the trouble be over and time pass, and compares everything.
 func (r *modelRun) end() {
 	r.vendor.calm(r.plan.Kind)
+	r.before = r.glance()
 	r.gate.refuseIn, r.gate.cancelIn = 0, 0
 	ctx := context.Background()
 	if r.plan.Daemon {
@@ -228,6 +259,7 @@ func (r *modelRun) end() {
 		}
 	}
 	before := r.glance()
+	r.before = before
 	report := r.engine.Round(ctx, true)
 	if r.look(); report.Complete {
 		r.judgeComplete(before, true)

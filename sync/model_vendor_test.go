@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,23 +34,29 @@ type modelCall struct {
 	versions         int      // contents it had, at most
 	shown, changed   int      // the vendor's count of mutations when it was listed, or changed, last
 	rowAt, textAt    int      // the same, of its row and of its text
-	givenAt          time.Time
+	hidden           int      // the same, when it was last taken off the list
+	givenAt, shownAt time.Time
 	mendedAt, goneAt time.Time // when its recording was last out of reach
 }
 
 // modelVendor is the vendor of the model test.
 type modelVendor struct {
-	plan vendorPlan
+	plan  vendorPlan
+	tally *tally
 
 	mu        sync.Mutex
 	calls     []*modelCall // every call there ever was
 	mutations int
-	shifts    int            // calls that moved others over a page border, unseen
+	vanished  int            // rows that went while pages were read
+	appeared  int            // rows that came while pages were read
 	lists     int            // list answers given
 	later     map[int][]step // mutations to happen before a list answer
 	returned  map[call.ID]bool
-	fault     error // what requests meet
-	faults    int   // for so many requests
+	odd       string // what list answers show instead of the list
+	odds      int    // for so many answers
+	fault     error  // what requests meet
+	faultName string
+	faults    int // for so many requests
 	faultTill time.Time
 	mediaTill time.Time // the media host is out until then
 	countdown int       // requests until interrupt is called; 0 is never
@@ -60,10 +67,12 @@ type modelVendor struct {
 type vendorPlan struct {
 	Paging      call.Paging
 	Order       call.Order
-	Total       string // "", calls, rows
-	MinSize     int    // how small a page may be asked for when it fails
-	Clamp       int    // rows it gives at most; 0 is as many as asked for
-	SaysSize    bool   // and says so
+	Total       string // "", calls, rows; high and low miscount the calls
+	Window      string // "", obeyed, ignored
+	HeadEvery   time.Duration
+	MinSize     int  // how small a page may be asked for when it fails
+	Clamp       int  // rows it gives at most; 0 is as many as asked for
+	SaysSize    bool // and says so
 	SaysMore    bool
 	RepeatsLast bool // beyond its end the list shows its last page over again
 	Flagless    bool // only asking shows whether there is a transcript
@@ -76,7 +85,8 @@ const (
 )
 
 func (v *modelVendor) Info() call.ProviderInfo {
-	return call.ProviderInfo{Name: "model", Paging: v.plan.Paging, FirstPage: 1, PageSize: modelPage, MinSize: v.plan.MinSize, Order: call.OrderUnknown, Mapping: "1"}
+	return call.ProviderInfo{Name: "model", Paging: v.plan.Paging, FirstPage: 1, PageSize: modelPage, MinSize: v.plan.MinSize, Order: call.OrderUnknown, Mapping: "1",
+		Window: v.plan.Window != "", WindowOverlap: time.Hour}
 }
 
 // request is what every request to the vendor meets first.
@@ -85,6 +95,7 @@ func (v *modelVendor) request(ctx context.Context) error {
 	defer v.mu.Unlock()
 	if v.countdown > 0 {
 		if v.countdown--; v.countdown == 0 {
+			v.tally.fault("interrupted at a request")
 			v.interrupt()
 		}
 	}
@@ -93,12 +104,11 @@ func (v *modelVendor) request(ctx context.Context) error {
 	}
 	if v.faults > 0 {
 		v.faults--
-		return v.fault
+	} else if !time.Now().Before(v.faultTill) {
+		return nil
 	}
-	if time.Now().Before(v.faultTill) {
-		return v.fault
-	}
-	return nil
+	v.tally.fault(v.faultName)
+	return v.fault
 }
 
 // travel is the time an answer is under way.
@@ -152,12 +162,26 @@ func (v *modelVendor) answer(req call.ListRequest) call.Page {
 	v.lists++
 	for _, s := range v.later[v.lists] {
 		v.mutate(s, true)
+		v.tally.fault("list changes while it is read")
 	}
 	delete(v.later, v.lists)
 	rows, calls := v.rows()
+	if req.Window != nil && v.plan.Window == "obeyed" {
+		rows = slices.DeleteFunc(rows, func(c *modelCall) bool { return c.Created.Before(req.Window.From) })
+		calls = len(rows)
+	}
 	size := req.Size
 	if v.plan.Clamp > 0 {
 		size = min(size, v.plan.Clamp)
+	}
+	odd := v.oddity()
+	if odd == "empty" && (v.plan.Total != "" || req.Position == v.first()) {
+		rows, calls = nil, 0
+		v.tally.fault(odd)
+	}
+	if odd == "repeat" {
+		req.Position = v.first()
+		v.tally.fault(odd)
 	}
 	from := req.Position.Offset
 	switch v.plan.Paging {
@@ -184,6 +208,12 @@ func (v *modelVendor) answer(req call.ListRequest) call.Page {
 	case "rows":
 		n := len(rows)
 		page.Total = &n
+	case "high":
+		n := calls + 2
+		page.Total = &n
+	case "low":
+		n := max(0, calls-1)
+		page.Total = &n
 	}
 	if v.plan.SaysSize {
 		page.Size = size
@@ -193,8 +223,29 @@ func (v *modelVendor) answer(req call.ListRequest) call.Page {
 	}
 	if v.plan.Paging == call.PagingCursor && more {
 		page.Next = &call.Position{Cursor: fmt.Sprintf("after-%d", to)}
+		if odd == "circle" {
+			page.Next.Cursor = "after-" + strconv.Itoa(size)
+			v.tally.fault(odd)
+		}
 	}
 	return page
+}
+
+// first is where the list begins.
+func (v *modelVendor) first() call.Position {
+	if v.plan.Paging == call.PagingPage {
+		return call.Position{Page: 1}
+	}
+	return call.Position{}
+}
+
+// oddity is what is odd about the next list answer.
+func (v *modelVendor) oddity() string {
+	if v.odds == 0 {
+		return ""
+	}
+	v.odds--
+	return v.odd
 }
 
 func (c *modelCall) row() json.RawMessage {

@@ -86,8 +86,8 @@ func (e *Engine) fullWalk(ctx context.Context, round bool) error {
 }
 
 // finish keeps the outcome of a walk. A list read to its end is ground to work
-// from, even when the vendor's own count contradicts it; only a walk without
-// contradiction is proof. The watermark moves with the former.
+// from, even when the vendor's own count contradicts it in the same way every
+// time; only a walk without contradiction is proof. The watermark moves with the former.
 func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*call.Checkpoint) **call.Walk) error {
 	whole := err == nil && w.ended && !w.partial && w.window == nil
 	if whole && !w.sweep {
@@ -99,7 +99,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // interrupted, not failed: what was stored stays, the rest comes next time
 	}
-	read := err == nil && (whole || w.sweep) || w.shortfall() > 0 && !w.partial && w.window == nil
+	read := err == nil && (whole || w.sweep) || w.miscounted()
 	window := e.probe(ctx, w, read)
 	var statement *call.Statement
 	if w.sweep && read {

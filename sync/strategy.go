@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"callsyncd/call"
@@ -126,11 +125,11 @@ func (e *Engine) sweep(ctx context.Context) (*walker, error) {
 			err = w.verdict()
 		}
 		// The same shortfall again is a vendor that miscounts, not a walk gone wrong.
-		same := w.shortfall() > 0 && short == strconv.Itoa(w.shortfall())
-		if err == nil || same || try == rewalks || !isSuspicion(err) && !passing(err) {
+		w.believed = w.missing() != "" && short == w.missing()
+		if err == nil || w.believed || try == rewalks || !isSuspicion(err) && !passing(err) {
 			return w, err
 		}
-		short = strconv.Itoa(w.shortfall())
+		short = w.missing()
 		e.log.Warn("walk repeated", "err", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"callsyncd/call"
@@ -47,6 +48,8 @@ type walker struct {
 	moved    bool      // the vendor's total changed under way
 	dropped  bool      // it went down
 	ended    bool      // the list's end was reached, rather than known ground
+	stalled  bool      // a page before the last showed nothing new
+	believed bool      // the walk before came short of the vendor's count by as much
 	partial  bool      // the walk did not begin at the list's beginning
 	round    bool      // the statement is made by the round this walk belongs to
 	quiet    bool      // the last page held only known, unchanged calls older than the cutoff
@@ -187,6 +190,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
+	w.stalled = w.stalled || more && w.repeats > 0 && !w.aligned
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
@@ -267,7 +271,7 @@ func (w *walker) count(page call.Page) (fresh int) {
 // next says where the following page is and whether there should be one.
 func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	n := len(page.Items)
-	full := n > 0 && n >= w.effectiveSize(page)
+	full := n > 0 && (n >= w.effectiveSize(page) || w.walk.Pages > 1 && n >= w.largest)
 	switch w.e.info.Paging {
 	case call.PagingCursor, call.PagingURL:
 		if page.Next == nil {
@@ -294,16 +298,9 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	case w.partial:
 		return position, full
 	default:
-		// A full last page may hide more behind a capped or estimated total; then
-		// the sweep, which proves completeness, reads until nothing comes.
-		return position, !complete || w.sweep && full && roundTotal(page)
+		// A full last page may hide more behind a capped, estimated or wrong count.
+		return position, !complete || full
 	}
-}
-
-// roundTotal reports a count that looks capped or estimated rather than counted.
-func roundTotal(page call.Page) bool {
-	const cap = 1000
-	return page.Total != nil && *page.Total >= cap && *page.Total%cap == 0
 }
 
 // effectiveSize is how many rows a full page has.
@@ -394,6 +391,8 @@ func (w *walker) verdict() error {
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:
 		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
+	case w.stalled && w.walk.Total == nil:
+		return suspect("the vendor gave a page twice instead of another")
 	case w.outgrew():
 		return suspect("%d calls appeared while the list was read and the vendor's count went from %d to %d, so others vanished and may have hidden one", w.grown, *w.first, *w.walk.Total)
 	}
@@ -431,6 +430,22 @@ func (w *walker) shrunk(ctx context.Context) error {
 		return suspect("the vendor's list shrank from %d to %d calls since the last walk", before, *w.walk.Total)
 	}
 	return nil
+}
+
+// missing is the shortfall of a walk nothing else was wrong with, as it is
+// remembered; empty when there is none.
+func (w *walker) missing() string {
+	if n := w.shortfall(); n > 0 && !w.dropped && !w.stalled && !w.partial && w.window == nil {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// miscounted reports that the vendor counts more calls than it lists, by as many
+// as the walk before or the last sweep had found.
+func (w *walker) miscounted() bool {
+	n := w.missing()
+	return n != "" && (w.believed || n == w.e.learned()[learnedShortfall])
 }
 
 // shortfall is how many calls the vendor counts beyond those it listed.
