@@ -60,6 +60,9 @@ type Control interface {
 	// Sync wakes a source, or all when source is empty, and returns at once;
 	// call.ErrNotFound for an unknown source.
 	Sync(ctx context.Context, source call.SourceID, full bool) error
+	// AcceptVanished does the same with a full walk in which any number of calls
+	// may have vanished at the vendor. by is who says that this is right.
+	AcceptVanished(ctx context.Context, source call.SourceID, by string) error
 	// Ready says why the daemon cannot answer yet; empty when it can. The
 	// reasons are shown without a token, so they name nothing of the archive.
 	Ready() []string

@@ -218,6 +218,8 @@ func TestPosts(t *testing.T) {
 		{"/v1/sync", `{"source":"crm","SOURCE":"erp"}`, 400, "body.SOURCE"},
 		{"/v1/sync", `{"source":1}`, 400, "body.source"},
 		{"/v1/sync", `{"full":"yes"}`, 400, "body.full"},
+		{"/v1/sync", `{"source":"crm","accept_vanished":true}`, 400, "body.accept_vanished"},
+		{"/v1/sync", `{"full":true,"accept_vanished":true}`, 400, "body.accept_vanished"},
 		{"/v1/sync", `[]`, 400, "body"},
 		{"/v1/sync?source=crm", `{}`, 400, "query.source"},
 		{"/v1/verify", `{"quick":true}`, 400, "body.quick"},
@@ -238,12 +240,13 @@ func TestPosts(t *testing.T) {
 	if len(f.woken)+len(f.acks) != 0 {
 		t.Errorf("refused requests did something: %q %q", f.woken, f.acks)
 	}
-	for _, good := range []string{``, `{}`, `{"source":"crm"}`, `{"source":"crm","full":true}`} {
+	for _, good := range []string{``, `{}`, `{"source":"crm"}`, `{"source":"crm","full":true}`,
+		`{"source":"crm","full":true,"accept_vanished":true,"by":"kim"}`} {
 		if w := ask(h, request("POST", "/v1/sync", good)); w.Code != http.StatusAccepted {
 			t.Errorf("sync %s: %d %s", good, w.Code, w.Body)
 		}
 	}
-	if got, want := strings.Join(f.woken, "|"), "||crm|crm full"; got != want {
+	if got, want := strings.Join(f.woken, "|"), "||crm|crm full|crm accepted by kim full"; got != want {
 		t.Errorf("woke %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -136,6 +137,9 @@ func (s *server) acknowledge(ctx context.Context, in *lossInput) (loss, error) {
 type wake struct {
 	Source string `json:"source,omitempty" doc:"name of a source; all when absent"`
 	Full   bool   `json:"full,omitempty" doc:"also walk the vendor's whole list"`
+	// AcceptVanished needs full and a source.
+	AcceptVanished bool   `json:"accept_vanished,omitempty" doc:"calls that vanished from the vendor's list were deleted on purpose, however many: they count as missed, and as deleted upstream once two walks missed them; needs source and full; nothing is deleted here"`
+	By             string `json:"by,omitempty" maxLength:"100" doc:"who says so, for the record"`
 }
 
 type wakeInput struct {
@@ -148,7 +152,15 @@ func (s *server) sync(ctx context.Context, in *wakeInput) (wake, error) {
 	if in.Body != nil {
 		want = *in.Body
 	}
-	err := s.Control.Sync(ctx, call.SourceID(want.Source), want.Full)
+	if want.AcceptVanished && (want.Source == "" || !want.Full) {
+		return wake{}, badRequest(complaint{"body.accept_vanished", "needs a source and full"})
+	}
+	wakeUp := func() error { return s.Control.Sync(ctx, call.SourceID(want.Source), want.Full) }
+	if want.AcceptVanished {
+		want.By = cmp.Or(strings.TrimSpace(want.By), "a holder of the API token")
+		wakeUp = func() error { return s.Control.AcceptVanished(ctx, call.SourceID(want.Source), want.By) }
+	}
+	err := wakeUp()
 	if errors.Is(err, call.ErrNotFound) {
 		return wake{}, newProblem(http.StatusNotFound, "no source of this name is configured")
 	}

@@ -242,7 +242,7 @@ func (f *fake) Status(context.Context) (call.StatusReport, error) {
 }
 
 func (f *fake) Sync(_ context.Context, source call.SourceID, full bool) error {
-	if source != "" && source != "crm" {
+	if name, _, _ := strings.Cut(string(source), " "); name != "" && name != "crm" {
 		return call.ErrNotFound
 	}
 	word := string(source)
@@ -251,6 +251,10 @@ func (f *fake) Sync(_ context.Context, source call.SourceID, full bool) error {
 	}
 	f.woken = append(f.woken, word)
 	return f.err
+}
+
+func (f *fake) AcceptVanished(ctx context.Context, source call.SourceID, by string) error {
+	return f.Sync(ctx, source+call.SourceID(" accepted by "+by), true)
 }
 
 func (f *fake) Ready() []string { return f.reasons }

@@ -28,6 +28,9 @@ type Statement struct {
 	Extra           []ID `json:"extra"`
 	ExtraCount      int  `json:"extra_count"`
 	DeletedUpstream int  `json:"deleted_upstream"`
+	// Accepted says who accepted that more calls vanished at once than is
+	// believed of a vendor; nil when nobody had to.
+	Accepted *Acceptance `json:"accepted"`
 	// Unwanted counts listed calls older than the configured history.
 	Unwanted int `json:"unwanted"`
 	// Parts counts the held calls by part and state, Open the pending and lost
@@ -36,6 +39,14 @@ type Statement struct {
 	Open  map[PartName]map[string]int `json:"open"`
 	// Days counts the held calls by the day of their start, newest first.
 	Days []StatementDay `json:"days"`
+}
+
+// Acceptance is an administrator's word that calls vanished at the vendor on
+// purpose.
+type Acceptance struct {
+	At    time.Time `json:"at"`
+	By    string    `json:"by"`
+	Calls int       `json:"calls"`
 }
 
 // StatementRows is how many ids a statement names at most of each kind.

@@ -131,6 +131,16 @@ func (a *Archive) Reindex(ctx context.Context, progress func(done, total int)) e
 // named, and brings the index up to date. Failures of sources are in the
 // report; the error is for what concerns them all.
 func (a *Archive) Sync(ctx context.Context, names []call.SourceID, full bool) (call.SyncReport, error) {
+	return a.sync(ctx, names, full, "")
+}
+
+// AcceptVanished is Sync over the whole lists, in which any number of calls may
+// have vanished at the vendor. by is who says that this is right.
+func (a *Archive) AcceptVanished(ctx context.Context, names []call.SourceID, by string) (call.SyncReport, error) {
+	return a.sync(ctx, names, true, by)
+}
+
+func (a *Archive) sync(ctx context.Context, names []call.SourceID, full bool, accepted string) (call.SyncReport, error) {
 	chosen, err := a.choose(names)
 	if err != nil {
 		return call.SyncReport{}, err
@@ -138,7 +148,7 @@ func (a *Archive) Sync(ctx context.Context, names []call.SourceID, full bool) (c
 	report := call.SyncReport{Sources: make([]call.SourceReport, len(chosen))}
 	var wg sync.WaitGroup
 	for i, s := range chosen {
-		wg.Go(func() { report.Sources[i] = s.engine.Round(ctx, full) })
+		wg.Go(func() { report.Sources[i] = s.round(ctx, full, accepted) })
 	}
 	wg.Wait()
 	if ctx.Err() != nil {

@@ -33,6 +33,15 @@ type apiControl struct{ *Archive }
 
 // Sync wakes a source and returns at once.
 func (c apiControl) Sync(_ context.Context, name call.SourceID, full bool) error {
+	return c.ask(name, full, "")
+}
+
+// AcceptVanished wakes a source as Sync does, for by's word.
+func (c apiControl) AcceptVanished(_ context.Context, name call.SourceID, by string) error {
+	return c.ask(name, true, by)
+}
+
+func (c apiControl) ask(name call.SourceID, full bool, accepted string) error {
 	var names []call.SourceID
 	if name != "" {
 		names = append(names, name)
@@ -42,7 +51,7 @@ func (c apiControl) Sync(_ context.Context, name call.SourceID, full bool) error
 		return err
 	}
 	for _, s := range chosen {
-		s.rounds.ask(full)
+		s.rounds.ask(full, accepted)
 	}
 	return nil
 }

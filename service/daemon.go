@@ -106,8 +106,8 @@ func (s *source) serveRounds(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-s.rounds.requests:
 		}
-		if full, ok := s.rounds.begin(); ok {
-			s.rounds.end(s.engine.Round(ctx, full))
+		if full, accepted, ok := s.rounds.begin(); ok {
+			s.rounds.end(s.round(ctx, full, accepted))
 		}
 	}
 }

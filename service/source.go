@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -161,16 +162,17 @@ type rounds struct {
 	done     int
 	wanted   bool
 	full     bool
+	accepted string // who accepts that calls vanished; empty for nobody
 	running  bool
 	report   call.SourceReport
 	requests chan struct{} // made by the daemon; nil without one
 }
 
 // ask wants a round; rounds asked for while one waits to begin are one.
-func (r *rounds) ask(full bool) {
+func (r *rounds) ask(full bool, accepted string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.wanted, r.full = true, r.full || full
+	r.wanted, r.full, r.accepted = true, r.full || full, cmp.Or(accepted, r.accepted)
 	select {
 	case r.requests <- struct{}{}:
 	default:
@@ -178,12 +180,12 @@ func (r *rounds) ask(full bool) {
 }
 
 // begin takes what was asked for.
-func (r *rounds) begin() (full, ok bool) {
+func (r *rounds) begin() (full bool, accepted string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	full, ok = r.full, r.wanted
-	r.wanted, r.full, r.running = false, false, ok
-	return full, ok
+	full, accepted, ok = r.full, r.accepted, r.wanted
+	r.wanted, r.full, r.accepted, r.running = false, false, "", ok
+	return full, accepted, ok
 }
 
 func (r *rounds) end(report call.SourceReport) {
@@ -191,6 +193,15 @@ func (r *rounds) end(report call.SourceReport) {
 	defer r.mu.Unlock()
 	r.running, r.report = false, report
 	r.done++
+}
+
+// round does one complete round, in which any number of calls may have vanished
+// at the vendor when somebody accepts that.
+func (s *source) round(ctx context.Context, full bool, accepted string) call.SourceReport {
+	if accepted != "" {
+		return s.engine.RoundAccepting(ctx, accepted)
+	}
+	return s.engine.Round(ctx, full)
 }
 
 // state reports the rounds done, and whether one runs or waits.

@@ -128,6 +128,7 @@ type Engine struct {
 	skew       time.Duration
 	forbids    forbids
 	active     int
+	accepted   string        // who accepts in the present round that calls vanished
 	owed       *owed         // the statement a round gives at its end
 	nudge      chan struct{} // closed and replaced when pending parts may have come due
 }

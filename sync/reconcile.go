@@ -26,6 +26,7 @@ const (
 type reconciliation struct {
 	statement call.Statement
 	absent    []call.Key // held and not listed, not yet counted as deleted
+	vanished  int        // those of them that no walk missed before
 	returned  []call.Key // listed, though they were missing, counted as deleted, or had a part that was gone
 	days      map[string]*call.StatementDay
 	held      int // calls that do not count as deleted
@@ -46,7 +47,7 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 		return nil, err
 	}
 	if doubt == nil {
-		doubt = e.mark(ctx, r)
+		doubt = e.mark(ctx, r, w)
 	}
 	if n := len(unheld); n > 0 && doubt == nil {
 		doubt = suspect("%d calls were listed and are not held", n)
@@ -76,7 +77,7 @@ func (e *Engine) compare(ctx context.Context, w *walker) (r *reconciliation, unh
 	r = &reconciliation{days: make(map[string]*call.StatementDay)}
 	r.statement = call.Statement{
 		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, Expected: w.walk.Total, Listed: len(w.seen),
-		Unwanted: len(w.skipped), Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
+		Unwanted: len(w.skipped), Accepted: w.accepted, Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
 		Parts: make(map[call.PartName]map[call.State]int), Open: make(map[call.PartName]map[string]int),
 	}
 	for _, name := range call.PartNames {
@@ -130,6 +131,9 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 		return // the walk did not go that far back
 	default:
 		r.absent = append(r.absent, c.Key)
+		if record.MissedSweeps == 0 {
+			r.vanished++
+		}
 	}
 	r.days[day].Extra++
 	if st.ExtraCount++; len(st.Extra) < call.StatementRows {
@@ -137,30 +141,46 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 	}
 }
 
-// mark notes what vanished and what came back, unless too much vanished at once.
-func (e *Engine) mark(ctx context.Context, r *reconciliation) error {
+// mark notes what vanished and what came back. When too much vanished at once it
+// marks nothing, unless an administrator says that this is right.
+func (e *Engine) mark(ctx context.Context, r *reconciliation, w *walker) error {
 	for _, key := range r.returned {
 		if err := e.welcome(ctx, key); err != nil {
 			return err
 		}
 	}
-	if n := len(r.absent); n > max(1, int(brakeShare*float64(r.held))) {
-		return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all", n, r.held)
+	note := ""
+	if r.vanished > max(1, int(brakeShare*float64(r.held))) {
+		by := e.accepting()
+		if by == "" {
+			return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all; "+
+				"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", r.vanished, r.held, e.src.ID)
+		}
+		w.accepted = &call.Acceptance{At: e.now().UTC(), By: by, Calls: r.vanished}
+		r.statement.Accepted, note = w.accepted, "accepted by "+by
+		e.log.Warn("vanished calls accepted", "calls", r.vanished, "by", by)
 	}
-	asked := 0
-	for _, key := range r.absent {
+	for i, key := range r.absent {
 		denied := false
-		if asked++; asked <= askedAfter {
+		if i < askedAfter {
 			var err error
 			if denied, err = e.gone(ctx, key); err != nil {
 				return err
 			}
 		}
-		if err := e.note(ctx, key, denied); err != nil {
+		if err := e.note(ctx, key, denied, note); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// accepting is who accepts in the present round that calls vanished; empty for
+// nobody.
+func (e *Engine) accepting() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.accepted
 }
 
 // gone asks the vendor for one call that was not listed.
@@ -178,15 +198,15 @@ func (e *Engine) gone(ctx context.Context, key call.Key) (bool, error) {
 
 // note counts that a complete walk missed a call, and marks it once that is
 // proof enough.
-func (e *Engine) note(ctx context.Context, key call.Key, denied bool) error {
+func (e *Engine) note(ctx context.Context, key call.Key, denied bool, words string) error {
 	return e.amend(ctx, key, func(record *call.Record) (call.Event, call.ChangeKind) {
 		record.MissedSweeps++
 		if !denied && record.MissedSweeps < deletedAfter {
-			return call.Event{Kind: call.EventMissing}, ""
+			return call.Event{Kind: call.EventMissing, Note: words}, ""
 		}
 		now := e.now().UTC()
 		record.Call.DeletedUpstreamAt = &now
-		return call.Event{Kind: call.EventDeleted}, call.ChangeUpdated
+		return call.Event{Kind: call.EventDeleted, Note: words}, call.ChangeUpdated
 	})
 }
 

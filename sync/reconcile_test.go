@@ -128,3 +128,67 @@ func TestMassDisappearanceMarksNothing(t *testing.T) {
 		}
 	})
 }
+
+// A mass deletion on purpose is accepted by whoever answers for it; the evidence
+// is the usual one, and is on record.
+func TestAcceptedMassDisappearance(t *testing.T) {
+	inBubble(t, 100, func(b *testbed) {
+		t := b.t
+		b.mustRound(true)
+		b.vendor.keepsAnswering = true
+		for _, c := range slices.Clone(b.vendor.calls[60:]) {
+			b.vendor.hide(c)
+		}
+		if r := b.round(true); r.Complete || !strings.Contains(r.Error, "`callsyncd sync --source crm --full --accept-vanished`") {
+			t.Fatalf("complete %t, %q", r.Complete, r.Error)
+		}
+		if r := b.engine.RoundAccepting(t.Context(), "kim"); !r.Complete {
+			t.Fatalf("%+v", r)
+		}
+		if st := b.statement(); !st.Proved || st.Accepted == nil || st.Accepted.By != "kim" || st.Accepted.Calls != 40 || st.ExtraCount != 40 {
+			t.Errorf("%+v", st)
+		}
+		if r := b.load("c001"); r.Call.DeletedUpstreamAt != nil || r.MissedSweeps != 1 {
+			t.Errorf("after one sweep: %v, %d", r.Call.DeletedUpstreamAt, r.MissedSweeps)
+		}
+		b.mustRound(true)
+		if r := b.load("c001"); r.Call.DeletedUpstreamAt == nil {
+			t.Errorf("after two sweeps: %+v", r)
+		}
+		if st := b.statement(); st.Accepted != nil || st.DeletedUpstream != 40 {
+			t.Errorf("%+v", st)
+		}
+		events, err := b.store.History(t.Context(), call.Key{Source: "crm", ID: "c001"})
+		if err != nil || events[1].Kind != call.EventMissing || events[1].Note != "accepted by kim" {
+			t.Errorf("%+v, %v", events, err)
+		}
+		b.vendor.edit(func() { b.vendor.calls = b.vendor.calls[:40] })
+		if r := b.round(true); r.Complete {
+			t.Error("an acceptance holds for the round it was given in")
+		}
+		if b.held() != 100 {
+			t.Errorf("held %d of 100", b.held())
+		}
+	})
+}
+
+func TestAcceptedEmptyAccount(t *testing.T) {
+	inBubble(t, 20, func(b *testbed) {
+		t := b.t
+		b.mustRound(true)
+		b.vendor.edit(func() { b.vendor.calls = nil })
+		if r := b.round(true); r.Complete || !strings.Contains(r.Error, "--accept-vanished") {
+			t.Fatalf("complete %t, %q", r.Complete, r.Error)
+		}
+		if r := b.engine.RoundAccepting(t.Context(), "kim"); !r.Complete {
+			t.Fatalf("%+v", r)
+		}
+		b.mustRound(true)
+		if err := b.engine.Head(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if st := b.statement(); st.DeletedUpstream != 20 || b.held() != 20 {
+			t.Errorf("held %d, %+v", b.held(), st)
+		}
+	})
+}

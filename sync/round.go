@@ -214,12 +214,23 @@ func earlier(a, b time.Time) time.Time {
 // whole list), every pending part once, and all recordings. It ends when
 // everything that can settle now has settled.
 func (e *Engine) Round(ctx context.Context, full bool) call.SourceReport {
+	return e.wholeRound(ctx, full, "")
+}
+
+// RoundAccepting is a full round in which any number of calls may have vanished
+// from the vendor's list: they count as missed, and as deleted at the vendor once
+// the usual evidence is there. by is who says so, for the record.
+func (e *Engine) RoundAccepting(ctx context.Context, by string) call.SourceReport {
+	return e.wholeRound(ctx, true, by)
+}
+
+func (e *Engine) wholeRound(ctx context.Context, full bool, by string) call.SourceReport {
 	defer e.enter()()
 	start := e.now()
 	before := e.Checkpoint()
 	held, heldErr := e.store.Counts(context.WithoutCancel(ctx), e.src.ID)
 	report := call.SourceReport{Source: e.src.ID}
-	err := e.round(ctx, full, start, &report)
+	err := e.round(ctx, full, by, start, &report)
 	after := e.Checkpoint()
 	requests, lookups := e.src.Budget.Counted()
 	e.mu.Lock()
@@ -251,7 +262,7 @@ func (e *Engine) proved() bool {
 	return !c.CompletedAt.IsZero() && !Unproved(&c, e.now()) && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
 }
 
-func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *call.SourceReport) error {
+func (e *Engine) round(ctx context.Context, full bool, by string, start time.Time, report *call.SourceReport) error {
 	if err := e.longWalk.enter(ctx); err != nil {
 		return err
 	}
@@ -260,7 +271,9 @@ func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *
 	downloads := e.newDownloads(true)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return downloads.run(ctx, finish) })
+	e.accept(by)
 	walkErr := e.walkOnce(ctx, full, report)
+	e.accept("")
 	var pendingErr error
 	if !errors.Is(walkErr, call.ErrUnauthorized) && ctx.Err() == nil {
 		e.tell(call.Progress{Source: e.src.ID, Phase: "pending"})
@@ -273,6 +286,12 @@ func (e *Engine) round(ctx context.Context, full bool, start time.Time, report *
 		pendingErr = nil // the parts stay pending, with the time the budget is free again
 	}
 	return errors.Join(walkErr, pendingErr, downloadErr, e.restate(context.WithoutCancel(ctx)))
+}
+
+func (e *Engine) accept(by string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.accepted = by
 }
 
 func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceReport) error {

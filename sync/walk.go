@@ -43,25 +43,26 @@ type walker struct {
 	cursors  map[string]bool
 	order    orderWatch
 	fields   fields
-	repeats  int       // pages in a row with no call that was not seen before
-	blank    int       // pages in a row without any call
-	moved    bool      // the vendor's total changed under way
-	dropped  bool      // it went down
-	ended    bool      // the list's end was reached, rather than known ground
-	stalled  bool      // a page before the last showed nothing new
-	believed bool      // the walk before came short of the vendor's count by as much
-	partial  bool      // the walk did not begin at the list's beginning
-	round    bool      // the statement is made by the round this walk belongs to
-	quiet    bool      // the last page held only known, unchanged calls older than the cutoff
-	largest  int       // rows on the largest page
-	anchored bool      // the position is that of the last row read, to show whether the list moved
-	aligned  bool      // the vendor gives whole pages only, whatever row is asked for
-	stepped  int       // how often the walk stepped back because the list had moved
-	began    time.Time // by the vendor's clock
-	grown    int       // calls made after that, beyond the first page
-	first    *int      // the vendor's first count
-	fresh    int       // calls on the page at the position not seen before in this walk
-	unusable int       // rows without a usable id
+	repeats  int              // pages in a row with no call that was not seen before
+	blank    int              // pages in a row without any call
+	moved    bool             // the vendor's total changed under way
+	dropped  bool             // it went down
+	ended    bool             // the list's end was reached, rather than known ground
+	stalled  bool             // a page before the last showed nothing new
+	believed bool             // the walk before came short of the vendor's count by as much
+	accepted *call.Acceptance // of calls that vanished
+	partial  bool             // the walk did not begin at the list's beginning
+	round    bool             // the statement is made by the round this walk belongs to
+	quiet    bool             // the last page held only known, unchanged calls older than the cutoff
+	largest  int              // rows on the largest page
+	anchored bool             // the position is that of the last row read, to show whether the list moved
+	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
+	stepped  int              // how often the walk stepped back because the list had moved
+	began    time.Time        // by the vendor's clock
+	grown    int              // calls made after that, beyond the first page
+	first    *int             // the vendor's first count
+	fresh    int              // calls on the page at the position not seen before in this walk
+	unusable int              // rows without a usable id
 }
 
 func (e *Engine) newWalker(phase string, purpose call.Purpose, cutoff time.Time) *walker {
@@ -221,12 +222,16 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 	if len(page.Items) > 0 || w.walk.Pages > 0 || w.window != nil {
 		return nil
 	}
+	if last := w.e.Checkpoint().Sweep; w.e.accepting() != "" || last != nil && last.Clean && last.Seen == 0 {
+		return nil // it was so before, or somebody says that it is right
+	}
 	counts, err := w.e.store.Counts(ctx, w.e.src.ID)
 	if err != nil {
 		return err
 	}
 	if counts.Calls > 0 && w.position == w.e.firstPosition() {
-		return suspect("the vendor lists no calls at all, the archive holds %d of its calls; nothing was changed", counts.Calls)
+		return suspect("the vendor lists no calls at all, the archive holds %d of its calls; nothing was changed; "+
+			"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", counts.Calls, w.e.src.ID)
 	}
 	return nil
 }

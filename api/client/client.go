@@ -353,6 +353,10 @@ func (c *Client) Acknowledge(ctx context.Context, l Loss) (Response[Loss], error
 type Wake struct {
 	Source call.SourceID `json:"source,omitempty"` // empty: all
 	Full   bool          `json:"full,omitempty"`   // also the sweep
+	// AcceptVanished says that calls vanished at the vendor on purpose, however
+	// many; By is who says so. It needs Source and Full.
+	AcceptVanished bool   `json:"accept_vanished,omitempty"`
+	By             string `json:"by,omitempty"`
 }
 
 // Sync wakes sources and returns at once; call.ErrNotFound for an unknown one.

@@ -120,7 +120,7 @@ func (d *demo) fill(ctx context.Context) (call.SyncReport, error) {
 	if err != nil {
 		return call.SyncReport{}, err
 	}
-	report, now, err := r.syncHere(ctx, nil, false)
+	report, now, err := r.syncHere(ctx, nil, wanted{})
 	board.stop()
 	if err == nil {
 		d.title("The first sync: calls, recordings and how many requests each call took")

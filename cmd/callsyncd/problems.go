@@ -55,6 +55,14 @@ func (a *app) printProblems(name call.SourceID, problems []string) {
 	}
 }
 
+// printEmpty names sources whose vendor listed no calls. That may be right, so it
+// is no problem; but it is also what the wrong account looks like.
+func (a *app) printEmpty(s *call.SourceStatus) {
+	if walk := s.LastSweep; walk != nil && walk.Clean && walk.Seen == 0 && s.Counts.Calls == 0 {
+		a.say("%s %s: the vendor listed no calls; if there should be some, check that its credentials are those of the right account", a.ink().yellow("?"), safe(string(s.Name)))
+	}
+}
+
 // ownProblems are those of a report that belong to no source.
 func ownProblems(s *call.StatusReport) []string {
 	return slices.DeleteFunc(slices.Clone(s.Problems), func(p string) bool {

@@ -71,6 +71,7 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 	a.printClocks(s)
 	for i := range s.Sources {
 		a.printProblems(s.Sources[i].Name, problemsOf(&s.Sources[i]))
+		a.printEmpty(&s.Sources[i])
 	}
 	for _, p := range ownProblems(s) {
 		a.say("%s %s", ink.red("!"), safe(p))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/user"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ const pollInterval = 200 * time.Millisecond
 
 func newSync(a *app) *cobra.Command {
 	var sources []string
-	var full bool
+	var full, accept bool
 	c := &cobra.Command{
 		Use:   "sync",
 		Short: "Do one complete round now: new calls, changes, recordings",
@@ -27,10 +28,14 @@ func newSync(a *app) *cobra.Command {
 missing, and fetches all recordings. Where a daemon runs, it does the work. Exit code 3 means that
 something is still missing; ` + "`callsyncd gaps`" + ` lists it.`,
 		Example: `  callsyncd sync
-  callsyncd sync --source crm --full    # walk the vendor's whole list again`,
+  callsyncd sync --source crm --full    # walk the vendor's whole list again
+  callsyncd sync --source crm --full --accept-vanished    # the vendor deleted many calls, and that is right`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			report, now, err := a.sync(c.Context(), once(words[call.SourceID](sources)), full)
+			if accept && (len(sources) == 0 || !full) {
+				return usageError("name the source whose vendor deleted calls", "--accept-vanished needs --source and --full")
+			}
+			report, now, err := a.sync(c.Context(), once(words[call.SourceID](sources)), wanted{full, accept})
 			if err != nil {
 				return err
 			}
@@ -50,8 +55,23 @@ something is still missing; ` + "`callsyncd gaps`" + ` lists it.`,
 	}
 	c.Flags().StringSliceVar(&sources, "source", nil, "only this `source`; may be repeated")
 	c.Flags().BoolVar(&full, "full", false, "walk the vendor's whole list, not only what is recent")
+	c.Flags().BoolVar(&accept, "accept-vanished", false, "calls that vanished from the vendor's list were deleted on purpose, however many")
 	a.jsonFlag(c)
 	return c
+}
+
+// wanted is what a round is to do besides the usual.
+type wanted struct {
+	full           bool
+	acceptVanished bool
+}
+
+// whoami names the person at the keyboard, for the record.
+func whoami() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "somebody at the command line"
 }
 
 // once drops what a list names again.
@@ -62,7 +82,7 @@ func once(sources []call.SourceID) []call.SourceID {
 
 // sync does a round in this process, or lets the daemon do it. It also answers
 // how every source stands after it.
-func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (call.SyncReport, standing, error) {
+func (a *app) sync(ctx context.Context, sources []call.SourceID, want wanted) (call.SyncReport, standing, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return call.SyncReport{}, nil, err
@@ -74,22 +94,26 @@ func (a *app) sync(ctx context.Context, sources []call.SourceID, full bool) (cal
 		return call.SyncReport{}, nil, err
 	}
 	if there != nil {
-		report, now, err := syncThere(ctx, there.Client, sources, full, board.observe)
+		report, now, err := syncThere(ctx, there.Client, sources, want, board.observe)
 		return report, now, there.daemon.blame(err)
 	}
 	r, err := a.open(ctx, cfg, board.observe)
 	if err != nil {
 		return call.SyncReport{}, nil, err
 	}
-	report, now, err := r.syncHere(ctx, sources, full)
+	report, now, err := r.syncHere(ctx, sources, want)
 	return report, now, errors.Join(err, r.close())
 }
 
 // standing is how each source stands.
 type standing map[call.SourceID]call.SourceStatus
 
-func (r *archive) syncHere(ctx context.Context, sources []call.SourceID, full bool) (call.SyncReport, standing, error) {
-	report, err := r.own.Sync(ctx, sources, full)
+func (r *archive) syncHere(ctx context.Context, sources []call.SourceID, want wanted) (call.SyncReport, standing, error) {
+	do := func() (call.SyncReport, error) { return r.own.Sync(ctx, sources, want.full) }
+	if want.acceptVanished {
+		do = func() (call.SyncReport, error) { return r.own.AcceptVanished(ctx, sources, whoami()) }
+	}
+	report, err := do()
 	if err != nil {
 		return report, nil, err
 	}
@@ -99,7 +123,7 @@ func (r *archive) syncHere(ctx context.Context, sources []call.SourceID, full bo
 
 // syncThere asks the daemon for a round of each source and waits for its end.
 // What the round did is the difference of two states.
-func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, full bool, observe func(call.Progress)) (call.SyncReport, standing, error) {
+func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, want wanted, observe func(call.Progress)) (call.SyncReport, standing, error) {
 	begin := time.Now()
 	before, err := c.Status(ctx)
 	if err != nil {
@@ -111,7 +135,11 @@ func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, f
 		}
 	}
 	for _, name := range sources {
-		if _, err := c.Sync(ctx, client.Wake{Source: name, Full: full}); err != nil {
+		wake := client.Wake{Source: name, Full: want.full, AcceptVanished: want.acceptVanished}
+		if want.acceptVanished {
+			wake.By = whoami()
+		}
+		if _, err := c.Sync(ctx, wake); err != nil {
 			return call.SyncReport{}, nil, fmt.Errorf("source %q: %w", name, err)
 		}
 	}
@@ -135,7 +163,7 @@ func syncThere(ctx context.Context, c *client.Client, sources []call.SourceID, f
 			observe(call.Progress{Source: name, Phase: s.State, Counts: s.Counts})
 			if _, done := after[name]; !done && roundDone(was[name], s) {
 				after[name] = s
-				report.Sources[i] = difference(was[name], s, full, time.Since(begin))
+				report.Sources[i] = difference(was[name], s, want.full, time.Since(begin))
 			}
 		}
 	}
@@ -230,6 +258,7 @@ func (a *app) printReport(report *call.SyncReport, now standing) {
 		}
 		is := now[s.Source]
 		a.printProblems(s.Source, doubtsOf(&is, s.Error))
+		a.printEmpty(&is)
 	}
 	if syncExit(report) == exitPartial {
 		a.say("something is still missing; `callsyncd gaps` lists it, `callsyncd status` says more")
