@@ -10,8 +10,10 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// runLimit bounds the time one expression may keep jq busy.
-const runLimit = time.Second
+// runLimits bound the time one expression may keep jq busy: at first, and once
+// more when that was not enough. A machine that is overloaded, or slept, must not
+// look like odd data: the field would stay empty although the vendor gave it.
+var runLimits = []time.Duration{time.Second, 20 * time.Second}
 
 // program is one compiled jq expression with its place in the description.
 type program struct {
@@ -81,12 +83,21 @@ func run(ctx context.Context, code *gojq.Code, input any, variables ...any) (v a
 	if code == nil {
 		return nil, nil
 	}
+	for _, limit := range runLimits {
+		if v, err = runOnce(ctx, limit, code, input, variables); !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	return v, err
+}
+
+func runOnce(ctx context.Context, limit time.Duration, code *gojq.Code, input any, variables []any) (v any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			v, err = nil, fmt.Errorf("jq: %v", r)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), runLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	v, ok := code.RunWithContext(ctx, input, variables...).Next()
 	if !ok {
