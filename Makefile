@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden crash diskfull deadlines abuse bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden model crash diskfull deadlines abuse bench ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -41,6 +41,9 @@ fuzz: ## every fuzz target for 30 seconds each
 
 bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+model: ## let the engine and a misbehaving vendor of the model at each other 20,000 times; the last line sums up
+	CALLSYNCD_MODEL_CHECKS=20000 $(GO) test -count=1 -timeout 120m -run TestArchiveEqualsTheModel -v ./sync
 
 crash: ## kill -9 a syncing process 2,000 times, at every step of a write and at random moments
 	CALLSYNCD_CRASH_KILLS=2000 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtEveryPoint|TestKilledWriter' -v ./internal/endtoend ./cmd/callsyncd

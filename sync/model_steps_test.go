@@ -56,7 +56,7 @@ func drawScenario(t *rapid.T) scenario {
 		Order:       []call.Order{call.OrderNewestFirst, call.OrderOldestFirst, call.OrderNone}[fair(t, 3, "order")],
 		Total:       []string{"", "", "", "calls", "calls", "calls", "rows", "rows", "high", "low"}[fair(t, 10, "total")],
 		Window:      []string{"", "obeyed", "ignored"}[fair(t, 3, "window")],
-		HeadEvery:   []time.Duration{5 * time.Minute, 25 * time.Minute, time.Hour}[fair(t, 3, "head every")],
+		HeadEvery:   []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute}[fair(t, 3, "head every")],
 		MinSize:     []int{modelPage, 1}[fair(t, 2, "smallest page")],
 		Clamp:       []int{0, 0, 3, 2}[fair(t, 4, "clamp")],
 		SaysSize:    fair(t, 2, "says size") == 1,
@@ -106,8 +106,8 @@ func (v *modelVendor) mutate(s step, underWay bool) {
 			v.came(underWay)
 		}
 		return
-	case "late": // visible behind the cursor: it was made up to eight days ago
-		v.create(time.Duration(s.A*s.A)*30*time.Minute+30*time.Second, s)
+	case "late": // visible behind the cursor: it was made up to thirty hours ago
+		v.create(time.Duration(s.A*s.A)*5*time.Minute+30*time.Second, s)
 		v.came(underWay)
 		return
 	case "mass": // more than a tenth at once
@@ -239,7 +239,7 @@ func (v *modelVendor) suffer(s step) {
 	case 1:
 		v.faults = 20 + s.A
 	case 2:
-		v.faultName, v.fault, v.faultTill = "401", call.ErrUnauthorized, time.Now().Add(time.Duration(1+s.A)*time.Hour)
+		v.faultName, v.fault, v.faultTill = "401", call.ErrUnauthorized, time.Now().Add(time.Duration(1+s.A)*10*time.Minute)
 		return
 	case 3:
 		until := time.Now().Add(time.Duration(1+s.A) * 7 * time.Minute)

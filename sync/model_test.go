@@ -22,9 +22,8 @@ import (
 // to each other, and holds the archive against a model of the vendor: after
 // every step, and once all trouble is over.
 //
-// A few seconds of it belong to every test run. For a long one:
-//
-//	CALLSYNCD_MODEL_CHECKS=2000 go test -count=1 -timeout 60m -run TestArchiveEqualsTheModel ./sync
+// A second or two of it belong to every test run; the long one is `make model`.
+// CALLSYNCD_MODEL_CHECKS is the number of scenarios.
 //
 // A failure prints the shortest scenario that shows it and its seed; the same
 // scenarios come again with
@@ -170,7 +169,7 @@ func (r *modelRun) step(s step) {
 	case "clamp":
 		v.plan.Clamp = []int{0, 3, 2}[s.A%3]
 	case "outage":
-		v.mediaTill = time.Now().Add(time.Duration(1+s.A) * time.Hour)
+		v.mediaTill = time.Now().Add(time.Duration(1+s.A) * 10 * time.Minute)
 	case "interrupt":
 		r.restart = s.C%2 == 0
 		switch r.gate.after = s.B%3 == 2; s.B % 3 {
@@ -182,7 +181,7 @@ func (r *modelRun) step(s step) {
 	case "refuse":
 		r.gate.refuseIn = 1 + s.A%8
 	case "sleep":
-		time.Sleep(time.Duration(1+s.A*s.A*s.A) * 30 * time.Second) // up to 57 hours
+		time.Sleep(time.Duration(1+s.A*s.A*s.A) * 5 * time.Second) // up to ten hours
 	case "restart":
 		r.renew()
 	case "head", "trailing", "sweep", "round", "full", "run":
@@ -208,7 +207,7 @@ func (r *modelRun) work(s step) {
 	case "sweep":
 		_ = e.Sweep(ctx)
 	case "run":
-		r.daemon(ctx, time.Duration((1+s.A)*(1+s.A))*5*time.Minute)
+		r.daemon(ctx, time.Duration((1+s.A)*(1+s.A))*time.Minute)
 	default:
 		got := e.Round(ctx, s.Kind == "full")
 		report = &got
@@ -240,7 +239,7 @@ func (r *modelRun) daemon(ctx context.Context, d time.Duration) {
 	g.Go(func() { _ = e.Run(ctx) })
 	every(r.plan.Vendor.HeadEvery, e.Head)
 	every(30*time.Minute, e.Trailing)
-	every(24*time.Hour, e.Sweep)
+	every(4*time.Hour, e.Sweep)
 	g.Wait()
 }
 
@@ -251,9 +250,9 @@ func (r *modelRun) end() {
 	r.gate.refuseIn, r.gate.cancelIn = 0, 0
 	ctx := context.Background()
 	if r.plan.Daemon {
-		r.daemon(ctx, 80*time.Hour)
+		r.daemon(ctx, 14*time.Hour)
 	} else {
-		for _, wait := range []time.Duration{0, 20 * time.Minute, 40 * time.Hour, 40 * time.Hour} {
+		for _, wait := range []time.Duration{0, 20 * time.Minute, 7 * time.Hour, 7 * time.Hour} {
 			time.Sleep(wait)
 			_ = r.engine.Round(ctx, true)
 		}

@@ -80,8 +80,10 @@ type vendorPlan struct {
 }
 
 const (
-	modelPage    = 4
-	modelHorizon = 72 * time.Hour
+	modelPage = 4
+	// modelHorizon is a sixth of the usual one, and with it all that lasts long in
+	// a scenario: an idle daemon looks at its queues every minute.
+	modelHorizon = 12 * time.Hour
 )
 
 func (v *modelVendor) Info() call.ProviderInfo {
