@@ -122,7 +122,7 @@ func (s *source) watchSecrets(ctx context.Context, clock call.Clock, log *slog.L
 			log.Warn("secrets not read again", "err", err)
 		case changed:
 			log.Info("the secrets have changed, trying them")
-			s.rounds.ask(false)
+			s.rounds.ask(false, "")
 		}
 	}
 }

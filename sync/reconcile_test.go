@@ -192,3 +192,19 @@ func TestAcceptedEmptyAccount(t *testing.T) {
 		}
 	})
 }
+
+// An account that was empty once may be so again only when nothing came since.
+func TestEmptyListAfterTheFirstCallsIsDoubted(t *testing.T) {
+	inBubble(t, 0, func(b *testbed) {
+		t := b.t
+		b.mustRound(true)
+		b.arrives("first")
+		if err := b.engine.Head(t.Context()); err != nil || b.held() != 1 {
+			t.Fatalf("%v, held %d", err, b.held())
+		}
+		b.vendor.edit(func() { b.vendor.calls = nil })
+		if r := b.round(false); r.Complete {
+			t.Error("a list that suddenly shows nothing counts as complete")
+		}
+	})
+}

@@ -222,16 +222,22 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 	if len(page.Items) > 0 || w.walk.Pages > 0 || w.window != nil {
 		return nil
 	}
-	if last := w.e.Checkpoint().Sweep; w.e.accepting() != "" || last != nil && last.Clean && last.Seen == 0 {
-		return nil // it was so before, or somebody says that it is right
+	if w.e.accepting() != "" {
+		return nil
 	}
-	counts, err := w.e.store.Counts(ctx, w.e.src.ID)
+	present := 0 // calls that were listed when the list was read last
+	err := w.e.store.Each(ctx, w.e.src.ID, func(r call.Record) error {
+		if r.Call.DeletedUpstreamAt == nil && r.MissedSweeps == 0 {
+			present++
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if counts.Calls > 0 && w.position == w.e.firstPosition() {
+	if present > 0 && w.position == w.e.firstPosition() {
 		return suspect("the vendor lists no calls at all, the archive holds %d of its calls; nothing was changed; "+
-			"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", counts.Calls, w.e.src.ID)
+			"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", present, w.e.src.ID)
 	}
 	return nil
 }
