@@ -243,7 +243,7 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	}
 	late := !c.givenAt.Before(over) || !c.givenAt.Before(c.Created.Add(modelHorizon)) && !c.Flag
 	switch {
-	case !c.listed && (c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
+	case !c.listed && (!c.answers || c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
 	case c.text != "" && r.vendor.promised(c) && !h.transcript && (!late || c.listed && c.rowAt >= c.textAt):
 		r.wrong("the transcript of call %s was given at %s: %+v", c.ID, c.givenAt, parts.Transcript)
 	case c.listed && c.text != "" && r.vendor.promised(c) && c.rowAt >= c.textAt && h.text != c.text:

@@ -219,10 +219,8 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 
 // plausible refuses a first page without calls where there must be some.
 func (w *walker) plausible(ctx context.Context, page call.Page) error {
-	if len(page.Items) > 0 || w.walk.Pages > 0 || w.window != nil {
-		return nil
-	}
-	if w.e.accepting() != "" {
+	first := w.walk.Pages == 0 && w.window == nil && w.position == w.e.firstPosition()
+	if len(page.Items) > 0 || !first || w.e.accepting() != "" {
 		return nil
 	}
 	present := 0 // calls that were listed when the list was read last
@@ -235,7 +233,7 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 	if err != nil {
 		return err
 	}
-	if present > 0 && w.position == w.e.firstPosition() {
+	if present > 0 {
 		return suspect("the vendor lists no calls at all, the archive holds %d of its calls; nothing was changed; "+
 			"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", present, w.e.src.ID)
 	}

@@ -440,6 +440,10 @@ func (a *archive) Sync(_ context.Context, source call.SourceID, _ bool) error {
 	return nil
 }
 
+func (a *archive) AcceptVanished(ctx context.Context, source call.SourceID, _ string) error {
+	return a.Sync(ctx, source, true)
+}
+
 func (a *archive) Ready() []string { return nil }
 func (a *archive) Verify(context.Context) (call.VerifyReport, error) {
 	return call.VerifyReport{}, nil
