@@ -119,3 +119,18 @@ func toJSON(t testing.TB, v any) string {
 	}
 	return string(out)
 }
+
+// await asks again and again, because another process or the network decides.
+func await(t testing.TB, what string, there func() bool) {
+	t.Helper()
+	awaitFor(t, time.Minute, what, there)
+}
+
+func awaitFor(t testing.TB, limit time.Duration, what string, there func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !there(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

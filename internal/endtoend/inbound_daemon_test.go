@@ -1,3 +1,5 @@
+//go:build unix
+
 package endtoend
 
 import (
@@ -167,21 +169,6 @@ func (d *inbound) settle(t testing.TB) {
 		}
 		return quiet
 	})
-}
-
-// await asks again and again, because another process or the network decides.
-func await(t testing.TB, what string, there func() bool) {
-	t.Helper()
-	awaitFor(t, time.Minute, what, there)
-}
-
-func awaitFor(t testing.TB, limit time.Duration, what string, there func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !there(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 func (d *inbound) count(n int) {

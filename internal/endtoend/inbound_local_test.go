@@ -1,3 +1,5 @@
+//go:build unix
+
 package endtoend
 
 import (
@@ -43,10 +45,6 @@ func TestLocalAbuse(t *testing.T) {
 		})
 	}
 }
-
-// leftBehind are the folders that outlive the test that made them. They are
-// made while other tests of this table wait.
-var leftBehind []string
 
 func makeLeftBehind() (string, error) {
 	dir, err := os.MkdirTemp("", "callsyncd-abuse-")
