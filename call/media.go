@@ -13,6 +13,9 @@ type MediaExpect struct {
 	// ETag names exactly these bytes: a strong entity tag of an answer in plain
 	// encoding; empty when there is none.
 	ETag string
+	// Accept, which may be nil, decides about a whole recording before it is
+	// kept, by the length of its audio (nil when unknown) and its hash in hex.
+	Accept func(seconds *float64, sha256 string) bool
 	// FromBytes is where the body goes on in a recording whose beginning is on
 	// disk; 0 when the body is the whole of it.
 	FromBytes int64

@@ -174,3 +174,14 @@ func TestPlansFollowTheSeed(t *testing.T) {
 		t.Error("both sources have their errors in the same rounds")
 	}
 }
+
+// Half a recording that is sent as if it were whole, without a checksum, is told
+// by its length and fetched again.
+func TestHalfARecordingIsNotTakenForTheWhole(t *testing.T) {
+	t.Parallel()
+	cfg := configure(t, "  - {name: one, provider: callcamp, credentials: {token: \"env:NOWHERE\"}}\n")
+	s := rehearse(t, cfg, 4, "media_short").Sources[0]
+	if s.Measured.Faults["MediaShort"] == 0 || s.Figures.WrongBytes > 0 || s.Figures.RecordingsArchived != s.Figures.RecordingsExpected {
+		t.Errorf("%v: %+v", s.Measured.Faults, s.Figures)
+	}
+}

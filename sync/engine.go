@@ -127,6 +127,7 @@ type Engine struct {
 	counted    [2]int64 // requests already added to the checkpoint
 	skew       time.Duration
 	forbids    forbids
+	doubts     doubts
 	active     int
 	accepted   string        // who accepts in the present round that calls vanished
 	owed       *owed         // the statement a round gives at its end

@@ -31,6 +31,7 @@ const (
 	Checksum  Reason = "checksum"  // not the bytes whose MD5 was announced
 	Empty     Reason = "empty"     // no bytes at all
 	TooLarge  Reason = "too_large" // more than Options.MaxBytes
+	Length    Reason = "length"    // not as long as it should be, see MediaExpect.Accept
 )
 
 // ContentError says that a body is not the recording it should be. It is

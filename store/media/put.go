@@ -83,6 +83,9 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if ctx.Err() != nil {
 		return call.Recording{}, context.Cause(ctx)
 	}
+	if expect.Accept != nil && !expect.Accept(length, hex.EncodeToString(got.sum)) {
+		return call.Recording{}, &ContentError{Length, "the audio is not as long as the call"}
+	}
 	file, err := fileName(key, at, got.sum, content.extension)
 	if err != nil {
 		return call.Recording{}, err
