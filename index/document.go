@@ -150,6 +150,10 @@ func present(values ...*string) []string {
 	return out
 }
 
+// maxFieldBytes is how much text of one field of a call can be found: twenty
+// hours of speech. A vendor that sends more must not wear out the index.
+const maxFieldBytes = 1 << 20
+
 // text adds a text field and its stems. Positions jump between pieces, so that
 // no phrase reaches from one into the next.
 func (d *document) text(a *analyzer, name string, pieces []string) {
@@ -159,8 +163,12 @@ func (d *document) text(a *analyzer, name string, pieces []string) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.words, s.positions = s.words[:0], s.positions[:0]
-	position := 0
+	position, room := 0, maxFieldBytes
 	for _, piece := range pieces {
+		if len(piece) > room {
+			piece = strings.ToValidUTF8(piece[:room], "")
+		}
+		room -= len(piece)
 		d.bytes += len(piece)
 		a.each(piece, func(_, _ int, w *word) {
 			s.words, s.positions = append(s.words, w), append(s.positions, position)

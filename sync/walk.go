@@ -103,6 +103,8 @@ const contests = 3
 // step reads the page at the position and stores it. done means nothing further
 // is to be read.
 func (w *walker) step(ctx context.Context) (done bool, err error) {
+	ctx, end := call.WithHold(ctx)
+	defer end()
 	for try := 0; ; try++ {
 		a := w.e.replies.ask()
 		page, err := w.list(ctx)
@@ -395,7 +397,7 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 func (w *walker) verdict() error {
 	switch {
 	case w.unusable > 0:
-		return suspect("%d rows of the vendor's list have no usable id and could not be stored", w.unusable)
+		return suspect("%d rows of the vendor's list have no usable id, or are too large, and could not be stored", w.unusable)
 	case w.dropped:
 		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:

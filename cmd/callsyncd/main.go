@@ -11,12 +11,15 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"callsyncd/service"
 )
 
 func main() {
 	// net/http quotes there what hosts send beyond their answers, which may be
 	// our own secrets; what matters comes back as an error.
 	log.SetOutput(io.Discard)
+	service.LimitMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup is obeyed
 		signals = append(signals, syscall.SIGHUP)

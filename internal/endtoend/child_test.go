@@ -97,6 +97,9 @@ var whole = client.Show{Fields: "full", Include: []string{"raw", "versions"}}
 var leftBehind []string
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(measuredConfig); path != "" {
+		os.Exit(measured(path))
+	}
 	text := os.Getenv(childOrder)
 	if text == "" {
 		code := m.Run()

@@ -21,7 +21,7 @@ func bodies() []attack {
 		audio(44, "gzip_audio", "stored", gzipped(zip(sound(2)))),
 		audio(44, "gzip_bomb_audio", "pending not_audio", gzipped(zip(make([]byte, 8<<20)))),
 		audio(44, "nested_gzip_audio", "pending not_audio", gzipped(zip(zip(bytes.Repeat([]byte("x"), 4<<20))))),
-		listing(45, "endless_chunks", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[`, " ") }, "larger than 32 MiB"),
+		listing(45, "endless_chunks", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[`, " ") }, "larger than 16 MiB"),
 		listing(45, "shorter_than_announced", raw(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(empty)+10, empty)), "unexpected EOF"),
 		listing(45, "connection_closed", raw("HTTP/1.1 200 OK\r\n\r\n"+empty[:20]), "answer is not JSON"),
 		listing(45, "broken_chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"+canaryToken), "temporary failure"),
@@ -40,6 +40,7 @@ func bodies() []attack {
 		audio(45, "audio_cut", "pending truncated", raw(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", 1<<20, sound(2)))),
 		audio(45, "audio_of_three_gigabytes", "pending refused", raw("HTTP/1.1 200 OK\r\nContent-Length: 3221225472\r\n\r\nRIFF")),
 		{number: 45, name: "endless_audio", elsewhere: "sync/download TestBody"},
+		{number: 45, name: "endless_everything_at_once", elsewhere: "internal/endtoend TestHostileVendorsStaySmall"},
 		{number: 45, name: "audio_drop_by_drop", elsewhere: "sync/download TestTransferTime"},
 	}
 	return append(rows, giants()...)
@@ -52,11 +53,11 @@ func giants() []attack {
 		listing(46, "five_gigabytes", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "5368709120")
 			endless(w, `{"calls":[`, `{"uuid":"x"},`)
-		}, "larger than 32 MiB"),
+		}, "larger than 16 MiB"),
 		listing(46, "depth_of_a_million", text(`{"calls":[`+deep), "nested deeper than"),
 		listing(46, "million_items", text(`{"calls":[`+strings.Repeat(`{"uuid":"x"},`, 1_000_000)+`{}]}`), "more than 500000 values"),
 		listing(46, "million_empty_items", text(`{"calls":[`+strings.Repeat(`{},`, 1_000_000)+`{}]}`), "more than 500000 values"),
-		listing(46, "text_of_a_gigabyte", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[{"uuid":"`, "x") }, "larger than 32 MiB"),
+		listing(46, "text_of_a_gigabyte", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[{"uuid":"`, "x") }, "larger than 16 MiB"),
 		listing(46, "number_of_a_megabyte", text(`{"calls":[{"uuid":"a","duration":`+strings.Repeat("9", 1<<20)+`}]}`), "a number of more than"),
 		listing(46, "same_key_a_thousand_times", text(`{`+strings.Repeat(`"calls":[],`, 1000)+`"calls":7}`), "no array at"),
 		{

@@ -50,7 +50,7 @@ func identities() []attack {
 					r.add(id, nil)
 				}
 			},
-			check: suspicious(1, "6 rows of the vendor's list have no usable id"),
+			check: suspicious(1, "6 rows of the vendor's list have no usable id, or are too large"),
 		},
 		{
 			number: 47, name: "number_and_text_of_the_same_id",
@@ -64,7 +64,7 @@ func identities() []attack {
 					text(map[bool]string{true: `{"calls":[null,1,"x",[],{"uuid":"a","status":"busy"}],"total":5,"limit":100}`, false: `{"calls":[],"total":5}`}[page == 1])(w, req)
 				}
 			},
-			check: suspicious(1, "4 rows of the vendor's list have no usable id"),
+			check: suspicious(1, "4 rows of the vendor's list have no usable id, or are too large"),
 		},
 		{
 			number: 47, name: "id_of_a_hundred_kilobytes",
@@ -72,7 +72,7 @@ func identities() []attack {
 				r.add(strings.Repeat("x", 100<<10), nil)
 				r.add("good", nil)
 			},
-			check: suspicious(1, "1 rows of the vendor's list have no usable id"),
+			check: suspicious(1, "1 rows of the vendor's list have no usable id, or are too large"),
 		},
 	}
 	for name, at := range odd {
@@ -149,7 +149,15 @@ func clocks() (rows []attack) {
 					answerJSON(w, r.page(req))
 				}
 			},
-			check: storedAs("a"),
+			check: func(t *testing.T, o *outcome) {
+				if got := o.recording(t, "a"); got != "stored" || !ownName.MatchString(*o.calls["a"].Recording.File) {
+					t.Errorf("recording %s", got)
+				}
+				says := strings.Contains(strings.Join(o.status.Problems, "\n"), "the clock of this machine")
+				if far := name == "clock_of_9999" || name == "clock_of_1970"; says != far || o.status.Green == far {
+					t.Errorf("green %t: %q", o.status.Green, o.status.Problems)
+				}
+			},
 		})
 	}
 	return rows

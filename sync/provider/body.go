@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +11,14 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"callsyncd/call"
 )
 
 // Limits of an API answer, after decompression.
 const (
-	maxBody   = 32 << 20 // bytes
+	maxBody   = 16 << 20 // bytes
+	maxCall   = 4 << 20  // bytes about one call: eighty hours of speech
 	maxDepth  = 64       // nested objects and arrays
 	maxValues = 500_000  // a decoded value costs some hundred bytes, however few it was sent in
 	maxNumber = 1000     // bytes of one number
@@ -23,14 +27,33 @@ const (
 	ratioFrom = 1 << 20
 )
 
-var (
-	errTooLarge = errors.New("answer is larger than 32 MiB")
-	errRatio    = errors.New("compressed answer grows suspiciously")
-	errEncoding = errors.New("answer is compressed in a way we did not ask for")
+// What all sources together may have in memory: of answers larger than hugeBody
+// one, until it is stored; of those larger than heavyBody one may be decoded
+// at a time.
+const (
+	heavyBody = 1 << 20 // bytes
+	hugeBody  = 4 << 20
 )
 
-// readBody reads and decompresses an answer within the limits.
-func readBody(response *http.Response) ([]byte, error) {
+var (
+	huge  = make(call.Seats, 1)
+	heavy = make(call.Seats, 1)
+)
+
+var (
+	errTooLarge = errors.New("answer is larger than 16 MiB")
+	errRatio    = errors.New("compressed answer grows suspiciously")
+	errEncoding = errors.New("answer is compressed in a way we did not ask for")
+	errBusy     = fmt.Errorf("%w: too many large answers at once", call.ErrTransient)
+)
+
+// readBody reads and decompresses an answer within the limits. What it returns
+// besides must be called once the body is decoded, or was not to be.
+func readBody(ctx context.Context, response *http.Response) (body []byte, release func(keep bool), err error) {
+	release = func(bool) {}
+	if response.ContentLength > maxBody {
+		return nil, release, errTooLarge
+	}
 	wire := &counter{r: response.Body}
 	var r io.Reader = wire
 	switch strings.ToLower(response.Header.Get("Content-Encoding")) {
@@ -39,27 +62,51 @@ func readBody(response *http.Response) ([]byte, error) {
 	case "gzip":
 		unzip, err := gzip.NewReader(r)
 		if err != nil {
-			return nil, err
+			return nil, release, err
 		}
 		r = unzip
 	default:
-		return nil, errEncoding
+		return nil, release, errEncoding
 	}
-	var body bytes.Buffer
-	for {
-		_, err := io.CopyN(&body, r, ratioFrom)
-		size := int64(body.Len())
+	for _, size := range []int{4 << 10, 64 << 10, ratioFrom, hugeBody, maxBody + 1} {
+		if size > hugeBody {
+			var ok bool
+			if release, ok = huge.Take(ctx); !ok {
+				return nil, func(bool) {}, errBusy
+			}
+		}
+		body, err = fill(body, size, r)
 		switch {
-		case size > maxBody:
-			return nil, errTooLarge
-		case wire != nil && size > ratioFrom && size > maxRatio*wire.n:
-			return nil, errRatio
-		case err == io.EOF:
-			return body.Bytes(), nil
-		case err != nil:
-			return nil, err
+		case len(body) > maxBody:
+			err = errTooLarge
+		case wire != nil && len(body) > ratioFrom && int64(len(body)) > maxRatio*wire.n:
+			err = errRatio
+		}
+		if err != nil {
+			break
 		}
 	}
+	if err == io.EOF {
+		err = nil
+	}
+	if cap(body) > 2*len(body) {
+		body = bytes.Clone(body) // documents stay in memory for a while
+	}
+	return body, release, err
+}
+
+// fill reads on until body has a size; io.EOF means that r has ended.
+func fill(body []byte, size int, r io.Reader) ([]byte, error) {
+	grown := make([]byte, size)
+	n := copy(grown, body)
+	for n < size {
+		more, err := r.Read(grown[n:])
+		n += more
+		if err != nil {
+			return grown[:n], err
+		}
+	}
+	return grown, nil
 }
 
 type counter struct {

@@ -168,6 +168,9 @@ func (p *Provider) item(ctx context.Context, row answer) (call.Item, error) {
 	if _, ok := row.value.(map[string]any); !ok {
 		return call.Item{}, fmt.Errorf("is not an object")
 	}
+	if n := len(row.raw); n > maxCall {
+		return call.Item{}, fmt.Errorf("has %d bytes", n)
+	}
 	l := &p.d.spec.List
 	id, err := l.ID.eval(ctx, row.value)
 	text, ok := textOf(id)

@@ -9,8 +9,8 @@ import (
 	"callsyncd/call"
 )
 
-// FetchLookup reads a whole lookup table. It stops at the end of the table, or
-// when a page brings nothing new.
+// FetchLookup reads a whole lookup table. It stops at the end of the table, when
+// a page brings nothing new, or when it has all that fits.
 func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTable, error) {
 	op := "fetch lookup " + name
 	l := p.d.spec.Lookups[name]
@@ -32,6 +32,10 @@ func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTab
 		if table.FetchedAt.IsZero() {
 			table.FetchedAt = page.FetchedAt
 		}
+		if weight(table.Rows) > maxLookupBytes {
+			p.log.WarnContext(ctx, "names are left out: the table is too large", "lookup", name, "rows", len(table.Rows))
+			return table, nil
+		}
 		if !advance(&req.Position, l.Paging, page, n, len(table.Rows)) {
 			return table, nil
 		}
@@ -39,8 +43,18 @@ func (p *Provider) FetchLookup(ctx context.Context, name string) (call.LookupTab
 	return call.LookupTable{}, p.corrupt(op, "the table does not end")
 }
 
-// maxLookupPages bounds a lookup table.
-const maxLookupPages = 10_000
+// A lookup table is bounded: in memory each of its bytes costs some four.
+const (
+	maxLookupPages = 10_000
+	maxLookupBytes = 8 << 20 // of ids and rows
+)
+
+func weight(rows map[string]json.RawMessage) (bytes int) {
+	for id, row := range rows {
+		bytes += len(id) + len(row)
+	}
+	return bytes
+}
 
 // lookupPage adds one page to table; n is the number of its rows that were new.
 func (p *Provider) lookupPage(ctx context.Context, op string, l *lookup, g *paging, req call.ListRequest, table *call.LookupTable) (page call.Page, n int, err error) {

@@ -186,7 +186,9 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 		return reply{}, failure, failure.Err == call.ErrTransient && !distrusted(err)
 	}
 	defer response.Body.Close()
-	body, err := readBody(response)
+	body, release, err := readBody(ctx, response)
+	keep := false
+	defer func() { release(keep) }()
 	body = p.withoutSecrets(body)
 	fetchedAt := p.answeredAt(response)
 	if response.StatusCode/100 != 2 {
@@ -195,10 +197,18 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 	if err != nil {
 		return reply{}, p.bodyError(err), !errors.Is(err, errTooLarge) && !errors.Is(err, errRatio)
 	}
+	if len(body) > heavyBody {
+		done, ok := heavy.Take(call.WithoutHold(ctx))
+		if !ok {
+			return reply{}, p.bodyError(errBusy), true
+		}
+		defer done(false)
+	}
 	parsed, err := parseJSON(body)
 	if err != nil {
 		return reply{}, &Error{Message: err.Error(), Err: call.ErrCorrupt}, true
 	}
+	keep = true
 	return reply{answer: parsed, fetchedAt: fetchedAt}, nil, false
 }
 

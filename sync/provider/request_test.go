@@ -172,7 +172,7 @@ func TestCompressedAnswers(t *testing.T) {
 		})
 	}
 	if _, _, err := asked(t, always(200, `{"calls": [], "pad": "`+strings.Repeat("0", maxBody)+`"}`)); !errors.Is(err, call.ErrCorrupt) {
-		t.Errorf("an answer of more than 32 MiB: %v", err)
+		t.Errorf("an answer of more than 16 MiB: %v", err)
 	}
 }
 

@@ -194,6 +194,9 @@ func (p *Provider) Fetch(ctx context.Context, name string, docs call.Documents) 
 	if err != nil {
 		return call.Document{}, oneCallOnly(err)
 	}
+	if len(r.raw) > maxCall {
+		return call.Document{}, p.corrupt(op, "answer about one call is larger than 4 MiB")
+	}
 	doc := call.Document{Body: r.raw, Status: r.status, FetchedAt: r.fetchedAt}
 	if r.status != 0 {
 		return doc, nil
