@@ -376,8 +376,8 @@ func echoes() []attack {
 		}
 	}
 	refused := func(t *testing.T, o *outcome) {
-		suspicious(0, "credentials refused")(t, o)
-		if o.status.State != "refused" {
+		suspicious(0)(t, o)
+		if o.status.State != "refused" || !strings.Contains(strings.Join(o.status.Problems, "\n"), "refuses the credentials") {
 			t.Errorf("state %s", o.status.State)
 		}
 	}
