@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden model crash diskfull deadlines abuse bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden model crash damage diskfull deadlines abuse bench ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -47,6 +47,9 @@ model: ## let the engine and a misbehaving vendor of the model at each other 20,
 
 crash: ## kill -9 a syncing process 2,000 times, at every step of a write and at random moments
 	CALLSYNCD_CRASH_KILLS=2000 $(GO) test -count=1 -timeout 60m -run 'TestKilledAtEveryPoint|TestKilledWriter' -v ./internal/endtoend ./cmd/callsyncd
+
+damage: ## spoil files of an archive 520 times, in every way: verify finds it, or it heals
+	CALLSYNCD_DAMAGES=520 $(GO) test -count=1 -timeout 60m -run TestDamageIsFoundOrHealed -v ./internal/endtoend
 
 diskfull: ## fill the disk under a running daemon 200 times, half of them on a small file system (needs root)
 	CALLSYNCD_FULL_EPISODES=200 $(GO) test -count=1 -timeout 60m -run TestFullDiskHealsWithoutRestart -v ./internal/endtoend

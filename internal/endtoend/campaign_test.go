@@ -146,6 +146,7 @@ type child struct {
 	// What it said, to be read once it is done.
 	at       crashpoint.Point
 	acks     []ack
+	examined *examined
 	bad      []string
 	mu       sync.Mutex
 	warnings []string // guarded by mu
@@ -168,6 +169,8 @@ func (ch *child) hear(line []byte) {
 		ch.at = m.At
 	case m.Ack != nil:
 		ch.acks = append(ch.acks, *m.Ack)
+	case m.Examined != nil:
+		ch.examined = m.Examined
 	case m.Warning != "":
 		ch.mu.Lock()
 		ch.warnings = append(ch.warnings, m.Warning)

@@ -45,6 +45,8 @@ type message struct {
 	Ready string `json:",omitempty"`
 	// Done repeats a command that has been carried out.
 	Done string `json:",omitempty"`
+	// Examined is what the work "examine" found.
+	Examined *examined `json:",omitempty"`
 	// Warning is a line of the log, without its attributes but for the error.
 	Warning string `json:",omitempty"`
 }
