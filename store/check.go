@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +26,8 @@ type CheckResult struct {
 	Versions int
 	// Findings contradict the archive; there are 1000 at most. Their kinds are
 	// database (pages of the file), bad_call, bad_transcript, bad_version,
-	// bad_index (time index, queues, gaps), bad_counts and bad_feed.
+	// bad_index (time index, queues, gaps), bad_counts, bad_feed, bad_history and
+	// bad_checkpoint (budgets too).
 	Findings []call.VerifyFinding
 }
 
@@ -83,7 +85,7 @@ func (c *checker) run(tx *bolt.Tx) error {
 	if len(c.result.Findings) > 0 {
 		return nil // walking damaged pages proves nothing
 	}
-	for _, step := range []func() error{c.calls, c.strays, c.totals, c.feed} {
+	for _, step := range []func() error{c.calls, c.strays, c.totals, c.feed, c.facts} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -212,6 +214,29 @@ func (c *checker) totals() error {
 	}
 	for source := range c.counts {
 		c.found("bad_counts", nil, "source %s has calls and no counters", source)
+	}
+	return nil
+}
+
+// facts checks what nothing else implies: the lives of calls, checkpoints and
+// budgets.
+func (c *checker) facts() error {
+	for _, f := range []struct {
+		bucket []byte
+		kind   string
+	}{{bucketHistory, "bad_history"}, {bucketCheckpoints, "bad_checkpoint"}, {bucketBudgets, "bad_checkpoint"}} {
+		err := c.each(f.bucket, func(k, v []byte) {
+			body, err := openJSON(k, v)
+			switch {
+			case err != nil:
+				c.found(f.kind, nil, "%s %q: %v", f.bucket, k, err)
+			case !json.Valid(body):
+				c.found(f.kind, nil, "%s %q is not JSON", f.bucket, k)
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

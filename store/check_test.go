@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -122,5 +124,64 @@ func TestCheckLeavesNoCopy(t *testing.T) {
 	openTest(t, dir)
 	if exists, err := regularFile(copied); exists || err != nil {
 		t.Errorf("the crash's copy is left: %v", err)
+	}
+}
+
+// TestCheckFindsAnyFlippedBit flips one bit at a time of the values that
+// nothing else implies.
+func TestCheckFindsAnyFlippedBit(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	r := record("crm", "1", 0)
+	r.Call.Metadata = json.RawMessage(`{"rating": 5}`)
+	w := write(r)
+	w.Documents, w.Events = documents("a"), []call.Event{{Kind: call.EventParts, Note: "a word"}}
+	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}, Checkpoint: &call.Checkpoint{PageSize: 25}, Budget: json.RawMessage(`{"used": 7}`)}); err != nil {
+		t.Fatal(err)
+	}
+	checkClean(t, s)
+	for _, bucket := range [][]byte{bucketCalls, bucketVersions, bucketHistory, bucketCheckpoints, bucketBudgets} {
+		var key, value []byte
+		err := s.db.View(func(tx *bolt.Tx) error {
+			k, v := tx.Bucket(bucket).Cursor().First()
+			key, value = bytes.Clone(k), bytes.Clone(v)
+			return nil
+		})
+		if err != nil || value == nil {
+			t.Fatal(bucket, err)
+		}
+		put := func(v []byte) {
+			if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucket).Put(key, v) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for bit := 0; bit < 8*len(value); bit += 1 + len(value) {
+			damaged := bytes.Clone(value)
+			damaged[bit/8] ^= 1 << (bit % 8)
+			put(damaged)
+			if result, err := s.Check(t.Context()); err != nil || len(result.Findings) == 0 {
+				t.Errorf("bit %d of a row of %s: %v, no finding", bit, bucket, err)
+			}
+		}
+		put(value)
+	}
+	checkClean(t, s)
+}
+
+// Values of before there were checksums are read as they are.
+func TestUnsealedValues(t *testing.T) {
+	for _, b := range [][]byte{nil, {}, []byte(`{"a": 1}`), {recordFormat, 0, 1}} {
+		if got, err := openJSON(nil, b); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%q became %q, %v", b, got, err)
+		}
+	}
+	if _, err := unseal(nil, []byte{sealed, 1}); !errors.Is(err, call.ErrCorrupt) {
+		t.Errorf("cut short: %v", err)
+	}
+	once := sealJSON([]byte("k"), []byte("{}"))
+	if got, err := openJSON([]byte("k"), once); err != nil || string(got) != "{}" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := openJSON([]byte("other"), once); !errors.Is(err, call.ErrCorrupt) {
+		t.Errorf("under another key: %v", err)
 	}
 }

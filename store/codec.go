@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -38,6 +39,47 @@ func unpack(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: unpack: %w", call.ErrCorrupt, err)
 	}
 	return out, nil
+}
+
+// sealed begins the values that end with a checksum of themselves and their
+// key. Values of an older kind do not: those of JSON begin with a brace.
+const sealed = 2
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// seal appends the checksum to a value, so that a flipped bit is noticed where
+// nothing else would.
+func seal(key, b []byte) []byte {
+	return binary.BigEndian.AppendUint32(b, checksum(key, b))
+}
+
+func checksum(key, b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, b)
+}
+
+// unseal takes the checksum off a value that begins with sealed, and leaves
+// others as they are.
+func unseal(key, b []byte) ([]byte, error) {
+	if len(b) == 0 || b[0] != sealed {
+		return b, nil
+	}
+	size := len(b) - 4
+	if size < 1 || binary.BigEndian.Uint32(b[size:]) != checksum(key, b[:size]) {
+		return nil, fmt.Errorf("%w: the checksum differs", call.ErrCorrupt)
+	}
+	return b[:size], nil
+}
+
+// sealJSON seals JSON, which openJSON reads back.
+func sealJSON(key, body []byte) []byte { return seal(key, append([]byte{sealed}, body...)) }
+
+// openJSON returns the JSON sealed in a value. The result shares b's memory.
+func openJSON(key, b []byte) ([]byte, error) {
+	body, err := unseal(key, b)
+	if err == nil && len(body) > 0 && body[0] == sealed {
+		body = body[1:]
+	}
+	return body, err
 }
 
 // appendBytes writes v with its length in front.

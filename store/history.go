@@ -47,18 +47,26 @@ func (s *Store) History(ctx context.Context, key call.Key) ([]call.Event, error)
 		return nil, err
 	}
 	err = s.scan(ctx, bucketHistory, prefix, nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
-		var e call.Event
-		if err := json.Unmarshal(v, &e); err != nil {
-			return false, fmt.Errorf("event %x: %w: %w", k, call.ErrCorrupt, err)
-		}
+		e, err := decodeEvent(k, v)
 		events = append(events, e)
-		return true, nil
+		return err == nil, err
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("history of %.128q: %w", key, err)
 	}
 	slices.SortStableFunc(events, func(a, b call.Event) int { return a.At.Compare(b.At) })
 	return events, nil
+}
+
+func decodeEvent(k, v []byte) (e call.Event, err error) {
+	body, err := openJSON(k, v)
+	if err == nil {
+		err = json.Unmarshal(body, &e)
+	}
+	if err != nil {
+		err = fmt.Errorf("event %x: %w: %w", k, call.ErrCorrupt, err)
+	}
+	return e, err
 }
 
 // remember appends what happened to a call besides its versions.
@@ -74,7 +82,8 @@ func (w *writer) remember(callKey []byte, events ...call.Event) error {
 		if err != nil {
 			return fmt.Errorf("encode event: %w", err)
 		}
-		if err := w.put(bucketHistory, binary.BigEndian.AppendUint64(slices.Clone(callKey), seq), body); err != nil {
+		key := binary.BigEndian.AppendUint64(slices.Clone(callKey), seq)
+		if err := w.put(bucketHistory, key, sealJSON(key, body)); err != nil {
 			return err
 		}
 	}

@@ -153,11 +153,11 @@ func mergeVersions(callKey []byte, rows [][]byte) ([]call.Version, error) {
 // saved nothing.
 func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.Checkpoint, err error) {
 	err = s.view(ctx, func(tx *bolt.Tx) error {
-		b := tx.Bucket(bucketCheckpoints).Get([]byte(source))
-		if b == nil {
-			return nil
+		body, err := openJSON([]byte(source), tx.Bucket(bucketCheckpoints).Get([]byte(source)))
+		if err != nil || body == nil {
+			return err
 		}
-		return json.Unmarshal(b, &cp)
+		return json.Unmarshal(body, &cp)
 	})
 	if err != nil {
 		return call.Checkpoint{}, fmt.Errorf("load checkpoint of source %s: %w", source, err)
@@ -169,8 +169,9 @@ func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.C
 // nothing was.
 func (s *Store) Budget(ctx context.Context, source call.SourceID) (budget json.RawMessage, err error) {
 	err = s.view(ctx, func(tx *bolt.Tx) error {
-		budget = bytes.Clone(tx.Bucket(bucketBudgets).Get([]byte(source)))
-		return nil
+		body, err := openJSON([]byte(source), tx.Bucket(bucketBudgets).Get([]byte(source)))
+		budget = bytes.Clone(body)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load budget of source %s: %w", source, err)

@@ -65,7 +65,7 @@ type storedRecord struct {
 	MissedSweeps   int               `json:"missed_sweeps,omitzero"`
 }
 
-// recordFormat begins every value of the calls bucket.
+// recordFormat began the values of the calls bucket before they were sealed.
 const recordFormat = 1
 
 // refs say where the bulk of a call is.
@@ -95,7 +95,7 @@ func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
 		pending = 1
 	}
 	b := make([]byte, 0, len(body)+len(r.Call.Metadata)+64)
-	b = append(b, recordFormat, pending)
+	b = append(b, sealed, pending)
 	b = appendBytes(b, []byte(r.Fingerprints[call.DocumentList]))
 	b = binary.AppendUvarint(b, uint64(len(refs.versions)))
 	for _, seq := range refs.versions {
@@ -104,7 +104,7 @@ func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
 	b = appendBytes(b, refs.digest)
 	b = binary.AppendUvarint(b, refs.transcript)
 	b = appendBytes(b, r.Call.Metadata)
-	return pack(b, body), nil
+	return seal(nil, pack(b, body)), nil
 }
 
 // decodeKnown decodes only what decides whether a listed call is news.
@@ -117,7 +117,7 @@ func decodeKnown(b []byte) (call.Known, error) {
 }
 
 func cutKnown(b []byte) (known call.Known, rest []byte, err error) {
-	if len(b) < 2 || b[0] != recordFormat || b[1] > 1 {
+	if len(b) < 2 || b[0] != recordFormat && b[0] != sealed || b[1] > 1 {
 		return call.Known{}, nil, fmt.Errorf("%w: unknown record format", call.ErrCorrupt)
 	}
 	list, rest, err := cutBytes(b[2:])
@@ -158,6 +158,9 @@ func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) 
 			r, err = call.Record{}, fmt.Errorf("decode call: %w", err)
 		}
 	}()
+	if b, err = unseal(nil, b); err != nil {
+		return r, refs, err
+	}
 	if _, b, err = cutKnown(b); err != nil {
 		return r, refs, err
 	}

@@ -41,7 +41,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes}
+var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes, sealValues}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,
@@ -52,6 +52,11 @@ func createBuckets(tx *bolt.Tx) error {
 	}
 	return tx.Bucket(bucketMeta).Put(metaArchive, []byte(rand.Text()))
 }
+
+// sealValues: from here on values end with a checksum, which older programs
+// would not understand. Those that are there get theirs when they are written
+// the next time.
+func sealValues(*bolt.Tx) error { return nil }
 
 // migrate applies the steps the file has not seen yet, each in a transaction
 // of its own. It refuses a file that has seen more steps than there are.

@@ -13,7 +13,7 @@ import (
 	"callsyncd/call"
 )
 
-// versionFormat begins every value of the versions bucket.
+// versionFormat began the values of the versions bucket before they were sealed.
 const versionFormat = 1
 
 // storedVersion is one row of the versions bucket: what changed with a version
@@ -35,13 +35,13 @@ type storedVersion struct {
 func (v *storedVersion) encode() []byte {
 	payload := encodeDocuments(v.documents)
 	sum := sha256.Sum256(payload)
-	b := appendTime([]byte{versionFormat}, v.observedAt)
+	b := appendTime([]byte{sealed}, v.observedAt)
 	b = append(b, sum[:]...)
 	b = appendBytes(b, []byte(v.fingerprint))
 	b = appendBytes(b, v.callKey)
 	b = binary.AppendUvarint(b, uint64(v.number))
 	b = binary.AppendUvarint(b, uint64(len(payload)))
-	return pack(b, append(payload, v.transcript...))
+	return seal(nil, pack(b, append(payload, v.transcript...)))
 }
 
 // versionRow is a row of the versions bucket, unpacked but for the documents.
@@ -53,9 +53,12 @@ type versionRow struct {
 	transcript []byte
 }
 
-// cutVersion splits a row. It trusts the row; decodeVersion does not.
+// cutVersion splits a row. decodeVersion also looks at the documents' hash.
 func cutVersion(b []byte) (r versionRow, err error) {
-	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat {
+	if b, err = unseal(nil, b); err != nil {
+		return r, err
+	}
+	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat && b[0] != sealed {
 		return r, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
 	}
 	v := &r.version
