@@ -18,7 +18,7 @@ import (
 func (a *Archive) Status(ctx context.Context) (call.StatusReport, error) {
 	report := call.StatusReport{
 		Version: a.version, StartedAt: a.started, Now: a.clock.Now().UTC(),
-		Problems: []string{}, Sources: []call.SourceStatus{}, Index: a.index.Status(),
+		Problems: []string{}, Sources: []call.SourceStatus{},
 	}
 	for _, s := range a.sources {
 		st, err := a.sourceStatus(ctx, s, report.Now)
@@ -30,6 +30,7 @@ func (a *Archive) Status(ctx context.Context) (call.StatusReport, error) {
 		}
 		report.Sources = append(report.Sources, st)
 	}
+	report.Index = a.index.Status() // last, so that it never seems to hold all of what was counted later
 	if report.Index.State != "ready" {
 		report.Problems = append(report.Problems, "index: "+report.Index.State+" "+report.Index.Message)
 	}

@@ -27,7 +27,7 @@ type CheckResult struct {
 	// Findings contradict the archive; there are 1000 at most. Their kinds are
 	// database (pages of the file), bad_call, bad_transcript, bad_version,
 	// bad_index (time index, queues, gaps), bad_counts, bad_feed, bad_history and
-	// bad_checkpoint (budgets too).
+	// bad_source (checkpoints, budgets, statements, tables of names).
 	Findings []call.VerifyFinding
 }
 
@@ -218,20 +218,21 @@ func (c *checker) totals() error {
 	return nil
 }
 
-// facts checks what nothing else implies: the lives of calls, checkpoints and
-// budgets.
+// facts checks what nothing else implies: the lives of calls, and what is kept
+// of sources.
 func (c *checker) facts() error {
+	packed := func(body []byte) bool { _, err := unpack(body); return err == nil }
 	for _, f := range []struct {
 		bucket []byte
 		kind   string
-	}{{bucketHistory, "bad_history"}, {bucketCheckpoints, "bad_checkpoint"}, {bucketBudgets, "bad_checkpoint"}} {
+		sound  func(body []byte) bool
+	}{
+		{bucketHistory, "bad_history", json.Valid}, {bucketCheckpoints, "bad_source", json.Valid}, {bucketBudgets, "bad_source", json.Valid},
+		{bucketStatements, "bad_source", packed}, {bucketLookups, "bad_source", packed},
+	} {
 		err := c.each(f.bucket, func(k, v []byte) {
-			body, err := openJSON(k, v)
-			switch {
-			case err != nil:
-				c.found(f.kind, nil, "%s %q: %v", f.bucket, k, err)
-			case !json.Valid(body):
-				c.found(f.kind, nil, "%s %q is not JSON", f.bucket, k)
+			if body, err := openRow(k, v); err != nil || !f.sound(body) {
+				c.found(f.kind, nil, "a row of %s is damaged: %q", f.bucket, k)
 			}
 		})
 		if err != nil {

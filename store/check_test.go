@@ -135,11 +135,14 @@ func TestCheckFindsAnyFlippedBit(t *testing.T) {
 	r.Call.Metadata = json.RawMessage(`{"rating": 5}`)
 	w := write(r)
 	w.Documents, w.Events = documents("a"), []call.Event{{Kind: call.EventParts, Note: "a word"}}
-	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}, Checkpoint: &call.Checkpoint{PageSize: 25}, Budget: json.RawMessage(`{"used": 7}`)}); err != nil {
+	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}, Checkpoint: &call.Checkpoint{PageSize: 25}, Budget: json.RawMessage(`{"used": 7}`), Statement: &call.Statement{}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveLookup(t.Context(), "crm", call.LookupTable{Name: "agents"}); err != nil {
 		t.Fatal(err)
 	}
 	checkClean(t, s)
-	for _, bucket := range [][]byte{bucketCalls, bucketVersions, bucketHistory, bucketCheckpoints, bucketBudgets} {
+	for _, bucket := range [][]byte{bucketCalls, bucketVersions, bucketHistory, bucketCheckpoints, bucketBudgets, bucketStatements, bucketLookups} {
 		var key, value []byte
 		err := s.db.View(func(tx *bolt.Tx) error {
 			k, v := tx.Bucket(bucket).Cursor().First()
@@ -170,18 +173,18 @@ func TestCheckFindsAnyFlippedBit(t *testing.T) {
 // Values of before there were checksums are read as they are.
 func TestUnsealedValues(t *testing.T) {
 	for _, b := range [][]byte{nil, {}, []byte(`{"a": 1}`), {recordFormat, 0, 1}} {
-		if got, err := openJSON(nil, b); err != nil || !bytes.Equal(got, b) {
+		if got, err := openRow(nil, b); err != nil || !bytes.Equal(got, b) {
 			t.Errorf("%q became %q, %v", b, got, err)
 		}
 	}
 	if _, err := unseal(nil, []byte{sealed, 1}); !errors.Is(err, call.ErrCorrupt) {
 		t.Errorf("cut short: %v", err)
 	}
-	once := sealJSON([]byte("k"), []byte("{}"))
-	if got, err := openJSON([]byte("k"), once); err != nil || string(got) != "{}" {
+	once := sealRow([]byte("k"), []byte("{}"))
+	if got, err := openRow([]byte("k"), once); err != nil || string(got) != "{}" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := openJSON([]byte("other"), once); !errors.Is(err, call.ErrCorrupt) {
+	if _, err := openRow([]byte("other"), once); !errors.Is(err, call.ErrCorrupt) {
 		t.Errorf("under another key: %v", err)
 	}
 }

@@ -42,7 +42,8 @@ func unpack(b []byte) ([]byte, error) {
 }
 
 // sealed begins the values that end with a checksum of themselves and their
-// key. Values of an older kind do not: those of JSON begin with a brace.
+// key. Values of before do not: JSON begins with a brace, packed values with
+// the mark of their compression.
 const sealed = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -70,11 +71,11 @@ func unseal(key, b []byte) ([]byte, error) {
 	return b[:size], nil
 }
 
-// sealJSON seals JSON, which openJSON reads back.
-func sealJSON(key, body []byte) []byte { return seal(key, append([]byte{sealed}, body...)) }
+// sealRow makes a sealed value of what a row holds; openRow reads it back.
+func sealRow(key, body []byte) []byte { return seal(key, append([]byte{sealed}, body...)) }
 
-// openJSON returns the JSON sealed in a value. The result shares b's memory.
-func openJSON(key, b []byte) ([]byte, error) {
+// openRow returns what a row holds. The result shares b's memory.
+func openRow(key, b []byte) ([]byte, error) {
 	body, err := unseal(key, b)
 	if err == nil && len(body) > 0 && body[0] == sealed {
 		body = body[1:]

@@ -59,7 +59,7 @@ func (s *Store) History(ctx context.Context, key call.Key) ([]call.Event, error)
 }
 
 func decodeEvent(k, v []byte) (e call.Event, err error) {
-	body, err := openJSON(k, v)
+	body, err := openRow(k, v)
 	if err == nil {
 		err = json.Unmarshal(body, &e)
 	}
@@ -83,7 +83,7 @@ func (w *writer) remember(callKey []byte, events ...call.Event) error {
 			return fmt.Errorf("encode event: %w", err)
 		}
 		key := binary.BigEndian.AppendUint64(slices.Clone(callKey), seq)
-		if err := w.put(bucketHistory, key, sealJSON(key, body)); err != nil {
+		if err := w.put(bucketHistory, key, sealRow(key, body)); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,9 @@ import (
 func (s *Store) Lookup(ctx context.Context, source call.SourceID, name string) (call.LookupTable, error) {
 	table := call.LookupTable{Name: name}
 	err := s.view(ctx, func(tx *bolt.Tx) (err error) {
-		if b := tx.Bucket(bucketLookups).Get(lookupKey(source, name)); b != nil {
+		key := lookupKey(source, name)
+		b, err := openRow(key, tx.Bucket(bucketLookups).Get(key))
+		if err == nil && b != nil {
 			table, err = decodeLookup(name, b)
 		}
 		return err
@@ -33,7 +35,8 @@ func (s *Store) SaveLookup(ctx context.Context, source call.SourceID, table call
 	err := checkSource(source)
 	if err == nil {
 		err = s.update(ctx, func(w *writer) error {
-			return w.put(bucketLookups, lookupKey(source, table.Name), encodeLookup(&table))
+			key := lookupKey(source, table.Name)
+			return w.put(bucketLookups, key, sealRow(key, encodeLookup(&table)))
 		})
 	}
 	if err != nil {

@@ -153,7 +153,7 @@ func mergeVersions(callKey []byte, rows [][]byte) ([]call.Version, error) {
 // saved nothing.
 func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.Checkpoint, err error) {
 	err = s.view(ctx, func(tx *bolt.Tx) error {
-		body, err := openJSON([]byte(source), tx.Bucket(bucketCheckpoints).Get([]byte(source)))
+		body, err := openRow([]byte(source), tx.Bucket(bucketCheckpoints).Get([]byte(source)))
 		if err != nil || body == nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.C
 // nothing was.
 func (s *Store) Budget(ctx context.Context, source call.SourceID) (budget json.RawMessage, err error) {
 	err = s.view(ctx, func(tx *bolt.Tx) error {
-		body, err := openJSON([]byte(source), tx.Bucket(bucketBudgets).Get([]byte(source)))
+		body, err := openRow([]byte(source), tx.Bucket(bucketBudgets).Get([]byte(source)))
 		budget = bytes.Clone(body)
 		return err
 	})

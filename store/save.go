@@ -241,12 +241,12 @@ func (w *writer) batch(b *call.Batch) error {
 		if err != nil {
 			return fmt.Errorf("encode checkpoint: %w", err)
 		}
-		if err := w.put(bucketCheckpoints, []byte(b.Source), sealJSON([]byte(b.Source), body)); err != nil {
+		if err := w.put(bucketCheckpoints, []byte(b.Source), sealRow([]byte(b.Source), body)); err != nil {
 			return err
 		}
 	}
 	if b.Budget != nil {
-		if err := w.put(bucketBudgets, []byte(b.Source), sealJSON([]byte(b.Source), b.Budget)); err != nil {
+		if err := w.put(bucketBudgets, []byte(b.Source), sealRow([]byte(b.Source), b.Budget)); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Store) Statements(ctx context.Context, source call.SourceID, limit int)
 			if !bytes.HasPrefix(k, prefix) {
 				continue // the row the search began at, of a later source
 			}
-			one, err := decodeStatement(v)
+			one, err := decodeStatement(k, v)
 			if err != nil {
 				return err
 			}
@@ -52,8 +52,11 @@ func (s *Store) Statements(ctx context.Context, source call.SourceID, limit int)
 	return list, nil
 }
 
-func decodeStatement(b []byte) (st call.Statement, err error) {
-	if b, err = unpack(b); err == nil {
+func decodeStatement(k, b []byte) (st call.Statement, err error) {
+	if b, err = openRow(k, b); err == nil {
+		b, err = unpack(b)
+	}
+	if err == nil {
 		err = json.Unmarshal(b, &st)
 	}
 	if err != nil {
@@ -74,7 +77,8 @@ func (w *writer) statement(source call.SourceID, st *call.Statement) error {
 		return err
 	}
 	prefix := sourcePrefix(source)
-	if err := w.put(bucketStatements, binary.BigEndian.AppendUint64(bytes.Clone(prefix), seq), pack(nil, body)); err != nil {
+	key := binary.BigEndian.AppendUint64(bytes.Clone(prefix), seq)
+	if err := w.put(bucketStatements, key, sealRow(key, pack(nil, body))); err != nil {
 		return err
 	}
 	var keys [][]byte

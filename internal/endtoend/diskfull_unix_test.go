@@ -234,7 +234,7 @@ func (d *daemon) honest() (f felt) {
 	switch index := status.Value.Index; {
 	case index.State != "ready":
 		f.index = 1
-	case index.Lag == 0 && index.Documents != calls:
+	case index.Lag == 0 && index.Documents < calls:
 		c.t.Errorf("the index says it is complete with %d of %d calls", index.Documents, calls)
 	}
 	if open > 0 && status.Value.Green {
