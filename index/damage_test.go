@@ -62,6 +62,9 @@ func TestDamageHeals(t *testing.T) {
 		"bolt emptied": func(t *testing.T, dir string, _ *memory) {
 			truncate(t, filepath.Join(currentData(t, dir), "root.bolt"), 0)
 		},
+		"bolt cut short, which would kill whoever reads on": func(t *testing.T, dir string, _ *memory) {
+			truncate(t, filepath.Join(currentData(t, dir), "root.bolt"), 10_000)
+		},
 		"bolt scribbled over": func(t *testing.T, dir string, _ *memory) {
 			write(t, filepath.Join(currentData(t, dir), "root.bolt"), strings.Repeat("scribble", 5000))
 		},

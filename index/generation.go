@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	bleveindex "github.com/blevesearch/bleve_index_api"
 
+	"callsyncd/internal/boltfile"
 	"callsyncd/internal/crashpoint"
 )
 
@@ -126,8 +126,8 @@ func createGeneration(path string, s stamp, queue *bleveindex.AnalysisQueue, fai
 // loadGeneration opens a finished generation.
 func loadGeneration(path string, queue *bleveindex.AnalysisQueue, failed func()) (*generation, error) {
 	data := filepath.Join(path, dataFolder)
-	if _, err := os.Stat(filepath.Join(data, "root.bolt")); err != nil {
-		return nil, err
+	if err := boltfile.Check(filepath.Join(data, "root.bolt")); err != nil {
+		return nil, fmt.Errorf("root.bolt: %w", err)
 	}
 	if err := removeDebris(path); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"callsyncd/call"
+	"callsyncd/internal/boltfile"
 	"callsyncd/internal/crashpoint"
 )
 
@@ -237,7 +238,7 @@ func create(dir string) error {
 // on the new file keeps two creating processes apart; the one that was late
 // finds the archive in its place and makes none.
 func writeFresh(fresh, path string) (made bool, err error) {
-	if info, err := os.Stat(fresh); err == nil && info.Size() > 0 && checkHeader(fresh) != nil {
+	if info, err := os.Stat(fresh); err == nil && info.Size() > 0 && boltfile.Check(fresh) != nil {
 		// A power cut ended its creation; nothing was ever stored in it.
 		if err := removeIfThere(fresh); err != nil {
 			return false, err
@@ -297,7 +298,7 @@ func anyRecording(dir string) (found bool, err error) {
 }
 
 func openBolt(path string) (*bolt.DB, error) {
-	if err := checkHeader(path); err != nil {
+	if err := boltfile.Check(path); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w: restore it from a backup, or move it and the recordings away to begin anew", path, err)
 	}
 	return boltOpen(path)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -208,29 +206,16 @@ func TestSaveNothingDoesNotTouchTheFile(t *testing.T) {
 	save(t, s, write(r))
 	batch := call.Batch{Source: "crm", Writes: []call.Write{{Record: load(t, s, r.Call.Key)}},
 		Checkpoint: &call.Checkpoint{PageSize: 100}, Budget: json.RawMessage(`{"used":1}`)}
-	started := transactions(t, dir)
-	if err := s.Save(t.Context(), batch); err != nil || transactions(t, dir) == started {
+	started := lastTransaction(t, s)
+	if err := s.Save(t.Context(), batch); err != nil || lastTransaction(t, s) == started {
 		t.Errorf("news was not written, %v", err)
 	}
-	before := transactions(t, dir)
+	before := lastTransaction(t, s)
 	for _, b := range []call.Batch{batch, {Source: "crm"}} {
-		if err := s.Save(t.Context(), b); err != nil || transactions(t, dir) != before {
+		if err := s.Save(t.Context(), b); err != nil || lastTransaction(t, s) != before {
 			t.Errorf("the file was touched, %v", err)
 		}
 	}
-}
-
-// transactions is the number of the last transaction written to the file.
-func transactions(t *testing.T, dir string) uint64 {
-	t.Helper()
-	file, err := os.Open(filepath.Join(dir, fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	first, _ := readMeta(file, 0)
-	second, _ := readMeta(file, first.pageSize)
-	return max(first.tx, second.tx)
 }
 
 func TestSaveCheckpointAndBudget(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 // examined is what a process finds out about an archive that was damaged.
 type examined struct {
 	Refused  string   // why it could not be opened
+	Crashed  string   // how the process ended
 	Problems []string // what verify said
 	// Hashes of all calls with their versions and documents, of what is known of
 	// their lives, of the completeness statements, and of an answer to a search.
@@ -162,6 +163,9 @@ func (s *study) examine() examined {
 		if ch.examined != nil {
 			return *ch.examined
 		}
+		if ch.cmd.ProcessState.ExitCode() != 1 {
+			return examined{Crashed: fmt.Sprint(err)} // by a fault or a panic, which no error message explains
+		}
 		return examined{Refused: fmt.Sprint(err, " ", strings.Join(ch.bad, " "))}
 	case <-time.After(time.Minute):
 		_ = ch.cmd.Process.Kill()
@@ -192,7 +196,7 @@ func (s *study) restore() {
 
 // spoil damages one file of a kind and says what came of it: refused, found,
 // healed, or harmless when the damage stays and nothing depends on it; missed
-// is what must not be.
+// and crashed is what must not be.
 func (s *study) spoil(d damage) (outcome string, saw examined) {
 	s.t.Helper()
 	s.restore()
@@ -204,6 +208,8 @@ func (s *study) spoil(d damage) (outcome string, saw examined) {
 	saw = s.examine()
 	after, err := os.ReadFile(path)
 	switch {
+	case saw.Crashed != "":
+		return "crashed", saw
 	case saw.Refused != "":
 		return "refused", saw
 	case len(saw.Problems) > 0:
@@ -254,15 +260,15 @@ func TestDamageIsFoundOrHealed(t *testing.T) {
 			table[row] = map[string]int{}
 		}
 		table[row][outcome]++
-		if total[outcome]++; outcome == "missed" {
-			t.Errorf("missed: %s: %+v instead of %+v", row, saw, s.sound)
+		if total[outcome]++; outcome == "missed" || outcome == "crashed" {
+			t.Errorf("%s: %s: %+v instead of %+v", outcome, row, saw, s.sound)
 		}
 	}
 	for _, row := range sortedNames(table) {
 		t.Logf("%-28s %v", row, table[row])
 	}
-	t.Logf("damage: seed %d: %d damages: %d refused at start, %d found by verify, %d healed, %d harmless, %d missed; %v",
-		seed, most, total["refused"], total["found"], total["healed"], total["harmless"], total["missed"], time.Since(start).Round(time.Second))
+	t.Logf("damage: seed %d: %d damages: %d refused at start, %d found by verify, %d healed, %d harmless, %d missed, %d crashed; %v",
+		seed, most, total["refused"], total["found"], total["healed"], total["harmless"], total["missed"], total["crashed"], time.Since(start).Round(time.Second))
 }
 
 func sortedNames[V any](m map[string]V) []string {

@@ -1,4 +1,5 @@
-package store
+// Package boltfile looks at bbolt files before bbolt does.
+package boltfile
 
 import (
 	"encoding/binary"
@@ -24,10 +25,10 @@ const (
 // errNoHeader says that neither meta page is valid.
 var errNoHeader = errors.New("it has no valid header")
 
-// checkHeader refuses a file that is not a bbolt database or shorter than its
+// Check refuses a file that is not a bbolt database or shorter than its
 // header says. Reading a missing page through the memory map would kill the
 // process with SIGBUS, so this is found out before bbolt maps the file.
-func checkHeader(path string) error {
+func Check(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
