@@ -1,5 +1,5 @@
 # `make` alone prints this list.
-.PHONY: help build test race vet lint vuln fuzz cross fmt golden model crash damage diskfull deadlines abuse bench ci
+.PHONY: help build test race vet lint vuln fuzz cross fmt golden model crash damage diskfull deadlines abuse bench bench-search ci
 .DEFAULT_GOAL := help
 
 GO    ?= go
@@ -7,7 +7,7 @@ TOOL  := $(GO) tool -modfile=tools.mod
 LDFLAGS := -s -w
 
 help: ## print the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## the program for this machine, as ./callsyncd
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o callsyncd ./cmd/callsyncd
@@ -41,6 +41,9 @@ fuzz: ## every fuzz target for 30 seconds each
 
 bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-search: ## searches beside SQLite's FTS5 (needs a C compiler); CALLSYNCD_BENCH_CALLS=100000, CALLSYNCD_BENCH_DIR keeps the archive
+	cd bench && CGO_ENABLED=1 $(GO) run -tags sqlite_fts5 .
 
 model: ## let the engine and a misbehaving vendor of the model at each other 20,000 times; the last line sums up
 	CALLSYNCD_MODEL_CHECKS=20000 $(GO) test -count=1 -timeout 120m -run TestArchiveEqualsTheModel -v ./sync

@@ -119,6 +119,11 @@ func (a *Archive) Token() call.Secret { return a.token }
 // CatchUp brings the index up to everything now in the change feed.
 func (a *Archive) CatchUp(ctx context.Context) error { return a.index.CatchUp(ctx) }
 
+// Search asks the index directly, as programs that embed an archive do.
+func (a *Archive) Search(ctx context.Context, q call.SearchQuery) (call.SearchResult, error) {
+	return a.index.Search(ctx, q)
+}
+
 // Reindex builds the index anew from the store. progress may be nil.
 func (a *Archive) Reindex(ctx context.Context, progress func(done, total int)) error {
 	if progress == nil {
