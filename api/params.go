@@ -91,13 +91,12 @@ var viewParams = []param{
 
 var orderParams = []param{
 	choice("order", "direction of the list; desc by default", func(q *query, v string) { q.ascending = v == "asc" }, "asc", "desc"),
+	choice("order_by", "what to sort by; started_at by default, but relevance in a search that has neither this nor order; calls without the value come last",
+		func(q *query, v call.OrderBy) { q.orderBy = v }, call.ByStarted, call.ByEnded, call.ByCreated, call.ByDuration),
 	boolean("most_recent", "true answers with only the newest match", func(q *query, v bool) { q.mostRecent = v }),
 }
 
-var callsParams = slices.Concat(filterParams, orderParams, []param{
-	choice("order_by", "what the list is sorted by; started_at by default", func(q *query, v call.OrderBy) { q.orderBy = v },
-		call.ByStarted, call.ByEnded, call.ByCreated, call.ByDuration),
-}, pageParams, viewParams)
+var callsParams = slices.Concat(filterParams, orderParams, pageParams, viewParams)
 
 var searchParams = slices.Concat([]param{
 	{name: "q", doc: `empty for all calls; words, all required; "a phrase"; OR; -word; word*; word~; fields agent: customer: summary: topic: note: id:; a phone number in any notation`,
@@ -108,7 +107,6 @@ var searchParams = slices.Concat([]param{
 	choice("sort", "order of the hits; relevance by default, newest when q is empty", func(q *query, v string) { q.sort = v }, sortRelevance, sortNewest, sortOldest),
 }, filterParams, orderParams, []param{
 	facetsParam(),
-	choice("order_by", "a search sorts by relevance or by start", func(q *query, v call.OrderBy) { q.orderBy = v }, call.ByStarted),
 }, pageParams, viewParams)
 
 func facetsParam() param {

@@ -77,7 +77,8 @@ func TestBadParameters(t *testing.T) {
 		{"/v1/search?q=%FF", "q"},
 		{"/v1/search?q=x&sort=best", "sort"},
 		{"/v1/search?q=x&sort=newest&order=asc", "sort"},
-		{"/v1/search?q=x&order_by=duration_seconds", "order_by"},
+		{"/v1/search?q=x&order_by=cost", "order_by"},
+		{"/v1/search?q=x&sort=newest&order_by=ended_at", "sort"},
 		{"/v1/search?q=x&sort=newest&most_recent=true", "sort"},
 		{"/v1/calls/crm/c1?limit=5", "limit"},
 		{"/v1/calls/crm/c1?fields=light&fields=full", "fields"},
@@ -180,17 +181,19 @@ func TestOrders(t *testing.T) {
 		}
 	}
 	searches := map[string]call.SearchQuery{
-		"q=x":                           {Text: "x", Sort: "relevance", Limit: 25},
-		"":                              {Sort: "newest", Limit: 25},
-		"q=&limit=3":                    {Sort: "newest", Limit: 3},
-		"q=%20&sort=relevance":          {Text: " ", Sort: "relevance", Limit: 25},
-		"q=x&facets=agent,month":        {Text: "x", Sort: "relevance", Limit: 25, Facets: []string{"agent", "month"}},
-		"q=a,b":                         {Text: "a,b", Sort: "relevance", Limit: 25},
-		"q=x&sort=oldest&cursor=c":      {Text: "x", Sort: "oldest", Limit: 25, After: "c"},
-		"q=x&order=asc":                 {Text: "x", Sort: "oldest", Limit: 25},
-		"q=x&order=desc":                {Text: "x", Sort: "newest", Limit: 25},
-		"q=x&order_by=started_at":       {Text: "x", Sort: "newest", Limit: 25},
-		"q=x&most_recent=true&limit=10": {Text: "x", Sort: "newest", Limit: 1},
+		"q=x":                             {Text: "x", Sort: "relevance", Limit: 25},
+		"":                                {Sort: "newest", Limit: 25},
+		"q=&limit=3":                      {Sort: "newest", Limit: 3},
+		"q=%20&sort=relevance":            {Text: " ", Sort: "relevance", Limit: 25},
+		"q=x&facets=agent,month":          {Text: "x", Sort: "relevance", Limit: 25, Facets: []string{"agent", "month"}},
+		"q=a,b":                           {Text: "a,b", Sort: "relevance", Limit: 25},
+		"q=x&sort=oldest&cursor=c":        {Text: "x", Sort: "oldest", Limit: 25, After: "c"},
+		"q=x&order=asc":                   {Text: "x", Sort: "oldest", Limit: 25},
+		"q=x&order=desc":                  {Text: "x", Sort: "newest", Limit: 25},
+		"q=x&order_by=started_at":         {Text: "x", Sort: "newest", OrderBy: call.ByStarted, Limit: 25},
+		"q=x&order_by=ended_at&order=asc": {Text: "x", Sort: "oldest", OrderBy: call.ByEnded, Limit: 25},
+		"order_by=duration_seconds":       {Sort: "newest", OrderBy: call.ByDuration, Limit: 25},
+		"q=x&most_recent=true&limit=10":   {Text: "x", Sort: "newest", Limit: 1},
 	}
 	for query, want := range searches {
 		if w := ask(h, request("GET", "/v1/search?"+query, "")); w.Code != 200 || !reflect.DeepEqual(f.lastSearch, want) {

@@ -180,7 +180,7 @@ func (q *query) listQuery() call.ListQuery {
 
 // searchQuery is the request as the index understands it.
 func (q *query) searchQuery() call.SearchQuery {
-	s := call.SearchQuery{Text: q.text, Filter: q.filter, Sort: q.sort, Limit: q.limit, After: q.cursor, Facets: q.facets}
+	s := call.SearchQuery{Text: q.text, Filter: q.filter, Sort: q.sort, OrderBy: q.orderBy, Limit: q.limit, After: q.cursor, Facets: q.facets}
 	switch {
 	case q.mostRecent:
 		s.Sort, s.Limit = sortNewest, 1

@@ -8,8 +8,11 @@ type SearchQuery struct {
 	Text   string
 	Filter Filter
 	// Sort is "relevance" (default), "newest" or "oldest".
-	Sort  string
-	Limit int
+	Sort string
+	// OrderBy is what "newest" and "oldest" go by, the highest and the lowest
+	// first; default ByStarted. Absent values come last.
+	OrderBy OrderBy
+	Limit   int
 	After string // cursor of the previous answer
 	// Facets names what to count among all matching calls: any of FacetNames.
 	Facets []string

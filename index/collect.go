@@ -10,31 +10,21 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/blevesearch/bleve/v2/numeric"
-	bleveindex "github.com/blevesearch/bleve_index_api"
-
 	"callsyncd/call"
 )
 
 // match is one document found. Hits are in descending order of rank, then in
 // ascending order of key.
 type match struct {
-	rank   uint64
-	number uint64
-	key    string // read when it is needed
+	rank uint64
+	part int    // the segment
+	doc  uint32 // in the segment
+	key  string // read when it is needed
 }
 
-// rankOfScore and rankOfTime keep the order of what they are given. Of scores
-// the last bits are dropped: they depend on the order words are added up in.
+// rankOfScore keeps the order of scores. Of these the last bits are dropped:
+// they depend on the order words are added up in.
 func rankOfScore(score float64) uint64 { return math.Float64bits(float64(float32(score))) }
-
-func rankOfTime(nanos int64, order string) uint64 {
-	rank := uint64(nanos) ^ 1<<63
-	if order == sortOldest {
-		return ^rank
-	}
-	return rank
-}
 
 // score is 0 unless hits are sorted by it.
 func (m *match) score(order string) float64 {
@@ -47,7 +37,7 @@ func (m *match) score(order string) float64 {
 // topHits is a heap with the worst of the best hits on top.
 type topHits struct {
 	hits  []match
-	keyOf func(number uint64) (string, error)
+	keyOf func(m *match) (string, error)
 	err   error
 }
 
@@ -76,7 +66,7 @@ func (t *topHits) compare(a, b *match) int {
 
 func (t *topHits) needKey(m *match) {
 	if m.key == "" && t.err == nil {
-		m.key, t.err = t.keyOf(m.number)
+		m.key, t.err = t.keyOf(m)
 	}
 }
 
@@ -103,73 +93,80 @@ type collected struct {
 	facets map[string][]call.FacetCount
 }
 
-func (p *planner) collect(s *request) (out collected, err error) {
-	filters, err := p.filters(s.filter)
+// collect looks for the hits of s among the documents of its filter.
+func (p *planner) collect(s *request, among docSet) (out collected, err error) {
+	found, err := p.query(s.text, among)
 	if err != nil {
 		return out, err
 	}
-	d, err := p.query(s.text, filters)
-	if err != nil {
-		return out, err
-	}
-	defer d.close()
-	rank, err := p.ranking(d, s.order)
-	if err != nil {
-		return out, err
-	}
-	facets, err := p.facets(s.facets)
-	if err != nil {
-		return out, err
-	}
+	facets := newFacetCounter(s.facets)
 	top := &topHits{keyOf: p.keyOf}
-	n, err := d.next()
-	for ; err == nil && n != noDoc; n, err = d.next() {
-		if out.total%checkEvery == 0 && p.ctx.Err() != nil {
-			return out, p.ctx.Err()
+	for i := range p.parts {
+		if found.set[i].IsEmpty() {
+			continue
 		}
-		out.total++
-		m := match{number: n}
-		if m.rank, err = rank(n); err != nil {
+		out.total += int(found.set[i].GetCardinality())
+		if err := facets.enter(&p.parts[i]); err != nil {
 			return out, err
 		}
-		if err = facets.add(n); err != nil {
+		if err := p.collectPart(s, i, found, top, facets); err != nil {
 			return out, err
 		}
-		if s.after == nil || top.compare(&m, &match{rank: s.after.Rank, key: s.after.Key}) > 0 {
-			top.offer(m, s.limit+1)
-		}
-	}
-	if err != nil {
-		return out, err
+		facets.leave()
 	}
 	slices.SortFunc(top.hits, func(a, b match) int { return top.compare(&a, &b) })
 	for i := range top.hits {
 		top.needKey(&top.hits[i])
 	}
-	out.hits, out.facets = top.hits, facets.counts()
+	out.hits, out.facets = top.hits, facets.result()
 	return out, top.err
 }
 
-// ranking returns what puts documents in order.
-func (p *planner) ranking(d docs, order string) (func(number uint64) (uint64, error), error) {
-	if order == sortRelevance {
-		return func(uint64) (uint64, error) { return rankOfScore(d.score()), nil }, nil
+func (p *planner) collectPart(s *request, part int, found element, top *topHits, facets *facetCounter) error {
+	rank, err := p.ranking(s, part, found)
+	if err != nil {
+		return err
 	}
-	times, err := p.reader.DocValueReader([]string{keySort})
+	docs := found.set[part].Iterator()
+	for walked := 0; docs.HasNext(); walked++ {
+		if walked%checkEvery == 0 && p.ctx.Err() != nil {
+			return p.ctx.Err()
+		}
+		doc := docs.Next()
+		m := match{part: part, doc: doc}
+		if m.rank, err = rank(doc); err != nil {
+			return err
+		}
+		facets.add(doc)
+		if s.after == nil || top.compare(&m, &match{rank: s.after.Rank, key: s.after.Key}) > 0 {
+			top.offer(m, s.limit+1)
+		}
+	}
+	return top.err
+}
+
+// ranking returns what puts the documents of one segment in order.
+func (p *planner) ranking(s *request, part int, found element) (func(doc uint32) (uint64, error), error) {
+	if s.order == sortRelevance {
+		scorer, err := found.ranker(part)
+		if err != nil {
+			return nil, err
+		}
+		return func(doc uint32) (uint64, error) {
+			score, err := scorer.score(doc)
+			return rankOfScore(score), err
+		}, nil
+	}
+	ranks, err := p.parts[part].ranks(s.by)
 	if err != nil {
 		return nil, err
 	}
-	var nanos int64
-	var damage error
-	read := func(_ string, term []byte) { nanos, damage = numeric.PrefixCoded(term).Int64() }
-	id := bleveindex.NewIndexInternalID(nil, 0)
-	return func(number uint64) (uint64, error) {
-		nanos = 0
-		id.SetValue(number)
-		if err := times.VisitDocValues(id, read); err != nil {
-			return 0, err
+	return func(doc uint32) (uint64, error) {
+		rank := ranks[doc]
+		if s.order == sortOldest && rank != absentRank {
+			rank = max(absentRank+1, ^rank)
 		}
-		return rankOfTime(nanos, order), damage
+		return rank, nil
 	}, nil
 }
 

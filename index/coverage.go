@@ -24,9 +24,10 @@ type pendingChanges struct {
 	first   call.Change
 }
 
-// coverage says how much of the calls selected by f the snapshot answers for.
+// coverage says how much of the calls selected by f, as documents and as they
+// are by now, the snapshot answers for.
 // It may count less than was searched, never more.
-func (x *Index) coverage(p *planner, f *call.Filter) (call.Coverage, error) {
+func (x *Index) coverage(p *planner, f *call.Filter, selected docSet) (call.Coverage, error) {
 	c := call.Coverage{AsOf: x.now().UTC()}
 	pending, err := x.pending(p)
 	if err != nil {
@@ -40,14 +41,12 @@ func (x *Index) coverage(p *planner, f *call.Filter) (call.Coverage, error) {
 	if err != nil {
 		return c, err
 	}
-	all, err := p.tally(f, false, stale)
+	pendingTranscript, err := p.terms(keyPart, partTerm(call.PartTranscript, call.Pending))
 	if err != nil {
 		return c, err
 	}
-	waiting, err := p.tally(f, true, stale)
-	if err != nil {
-		return c, err
-	}
+	pendingTranscript.and(selected)
+	all, waiting := p.countWithout(selected, stale), p.countWithout(pendingTranscript, stale)
 	if !exact {
 		c.Calls = all + pending.isNew
 		c.Waiting = call.CoverageWaiting{Transcript: waiting, Index: pending.calls}
@@ -112,50 +111,32 @@ func (x *Index) pending(p *planner) (pendingChanges, error) {
 
 // numbersOf finds the documents of changed calls, and counts the calls that
 // have none. Unless exact, only counting is done.
-func (p *planner) numbersOf(keys []call.Key, pending *pendingChanges, exact bool) (map[uint64]bool, error) {
-	stale := map[uint64]bool{}
+func (p *planner) numbersOf(keys []call.Key, pending *pendingChanges, exact bool) (docSet, error) {
+	stale := p.emptySet()
 	for _, key := range keys {
-		id, err := internalID(p.reader, key)
-		if err != nil {
-			return nil, err
+		found := false
+		for i := range p.parts {
+			docs, err := p.parts[i].DocNumbers([]string{key.String()})
+			if err != nil {
+				return nil, err
+			}
+			found = found || !docs.IsEmpty()
+			if exact {
+				stale[i].Or(docs)
+			}
 		}
-		if id == nil {
+		if !found {
 			pending.isNew++
-		} else if exact {
-			stale[id.Value()] = true
 		}
 	}
 	return stale, nil
 }
 
-// tally counts the documents f selects, if waiting only those whose transcript
-// is pending, without those in stale.
-func (p *planner) tally(f *call.Filter, waiting bool, stale map[uint64]bool) (count int, err error) {
-	filters, err := p.filters(f)
-	if err != nil {
-		return 0, err
+// countWithout counts the documents of a set that are not stale.
+func (p *planner) countWithout(s, stale docSet) int {
+	n := s.count()
+	for i := range s {
+		n -= s[i].AndCardinality(stale[i])
 	}
-	if waiting {
-		d, err := p.terms(keyPart, []string{partTerm(call.PartTranscript, call.Pending)}, 0)
-		if err != nil {
-			closeAll(filters)
-			return 0, err
-		}
-		filters = append(filters, d)
-	}
-	if len(filters) == 0 {
-		return int(p.documents) - len(stale), nil
-	}
-	d := newAll(filters)
-	defer d.close()
-	n, err := d.next()
-	for walked := 0; err == nil && n != noDoc; n, err = d.next() {
-		if walked++; walked%checkEvery == 0 && p.ctx.Err() != nil {
-			return 0, p.ctx.Err()
-		}
-		if !stale[n] {
-			count++
-		}
-	}
-	return count, err
+	return int(n)
 }

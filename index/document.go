@@ -13,7 +13,7 @@ import (
 
 // schema numbers what a call becomes in the index. It must change with every
 // change of the fields, the words or the stems.
-const schema = 2
+const schema = 3
 
 // The text fields. What the two sides said is apart; rest holds everything
 // else, and summary, topic and note once more for those who search there only.
@@ -48,10 +48,8 @@ const (
 	keySentiment  = "sentiment"
 	keyPart       = "part"
 	keyFlag       = "flag"
-	keyTime       = "time"     // for ranges
-	keySort       = "sort"     // the time as one term, for orders
-	keyFacets     = "facets"   // what facets count, as one term
-	keyDuration   = "duration" // seconds
+	keyFacets     = "facets" // what facets count, as one term
+	sortPrefix    = "by_"    // followed by the name of an order
 	flagSettled   = "settled"
 	flagDeleted   = "deleted"
 	fieldDocument = "_id"
@@ -61,7 +59,7 @@ const (
 	optionsText    = bleveindex.IndexField | bleveindex.IncludeTermVectors
 	optionsStem    = bleveindex.IndexField
 	optionsKeyword = bleveindex.IndexField | bleveindex.SkipFreqNorm
-	optionsSort    = optionsKeyword | bleveindex.DocValues
+	optionsColumn  = optionsKeyword | bleveindex.DocValues
 	optionsID      = bleveindex.IndexField | bleveindex.StoreField
 )
 
@@ -110,8 +108,8 @@ func newDocument(a *analyzer, c *call.Call) *document {
 	d := &document{id: c.Key.String()}
 	d.texts(a, c)
 	d.keywords(c)
-	d.times(c)
-	d.keyword(keyFacets, optionsSort, facetTerm(c))
+	d.orders(c)
+	d.keyword(keyFacets, optionsColumn, facetTerm(c))
 	return d
 }
 
@@ -327,26 +325,27 @@ func (d *document) keyword(name string, options bleveindex.FieldIndexingOptions,
 	d.fields = append(d.fields, f)
 }
 
-func (d *document) times(c *call.Call) {
-	nanos := clampNanos(c.Time())
-	d.keyword(keyTime, optionsKeyword, rangeTerms(nanos)...)
-	d.keyword(keySort, optionsSort, string(numeric.MustNewPrefixCodedInt64(nanos, 0)))
+// orders adds what calls are ordered by, each as one term that a column is
+// read from.
+func (d *document) orders(c *call.Call) {
+	d.order(call.ByStarted, clampNanos(c.Time()))
+	if c.EndedAt != nil {
+		d.order(call.ByEnded, clampNanos(*c.EndedAt))
+	}
+	if c.CreatedAt != nil {
+		d.order(call.ByCreated, clampNanos(*c.CreatedAt))
+	}
 	if c.DurationSeconds != nil {
-		d.keyword(keyDuration, optionsKeyword, rangeTerms(numeric.Float64ToInt64(*c.DurationSeconds))...)
+		d.order(call.ByDuration, numeric.Float64ToInt64(*c.DurationSeconds))
 	}
 }
 
-// rangeStep is the number of bits one term of a range leaves out more than the
-// one before it; Bleve's range searcher relies on 4.
-const rangeStep = 4
-
-func rangeTerms(value int64) []string {
-	var out []string
-	for shift := uint(0); shift < 64; shift += rangeStep {
-		out = append(out, string(numeric.MustNewPrefixCodedInt64(value, shift)))
-	}
-	return out
+func (d *document) order(by call.OrderBy, value int64) {
+	d.keyword(sortField(by), optionsColumn, string(numeric.MustNewPrefixCodedInt64(value, 0)))
 }
+
+// sortField is the field calls are ordered by.
+func sortField(by call.OrderBy) string { return sortPrefix + string(by) }
 
 // The times an index can order by; others are taken for the nearest of them.
 var minTime, maxTime = time.Unix(0, -1<<63).UTC(), time.Unix(0, 1<<63-1).UTC()

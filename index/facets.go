@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	bleveindex "github.com/blevesearch/bleve_index_api"
-
 	"callsyncd/call"
 )
 
@@ -42,76 +40,78 @@ func valueOf[S ~string](s *S) string {
 	return string(*s)
 }
 
-// maxFacetTerms is how many different terms are held before they are added up.
-const maxFacetTerms = 1 << 13
-
 // facetCounter counts the facets of documents. A nil one counts nothing.
 type facetCounter struct {
-	terms  bleveindex.DocValueReader
-	id     bleveindex.IndexInternalID
-	places map[string]int // of a term in seen
-	seen   []int          // documents by term
 	// values are the counts of each facet asked for, by its place in facetOrder.
 	values map[int]map[string]int
+	// columns and counts are those of one segment, by place in facetOrder and
+	// in the column's values.
+	columns []facetColumn
+	counts  [][]int
 }
 
-// facets returns the counter of some facets; nil when none is asked for.
-func (p *planner) facets(names []string) (*facetCounter, error) {
-	c := &facetCounter{id: bleveindex.NewIndexInternalID(nil, 0), places: map[string]int{}, values: map[int]map[string]int{}}
+// newFacetCounter counts some facets; nil when none is asked for.
+func newFacetCounter(names []string) *facetCounter {
+	c := &facetCounter{values: map[int]map[string]int{}, counts: make([][]int, len(facetOrder))}
 	for i, name := range facetOrder {
 		if slices.Contains(names, name) {
 			c.values[i] = map[string]int{}
 		}
 	}
 	if len(c.values) == 0 {
-		return nil, nil
+		return nil
 	}
-	var err error
-	c.terms, err = p.reader.DocValueReader([]string{keyFacets})
-	return c, err
+	return c
 }
 
-// add counts a document; their numbers must ascend to be found fast.
-func (c *facetCounter) add(number uint64) error {
+// enter begins a segment.
+func (c *facetCounter) enter(s *part) error {
 	if c == nil {
 		return nil
 	}
-	c.id.SetValue(number)
-	return c.terms.VisitDocValues(c.id, c.count)
-}
-
-func (c *facetCounter) count(_ string, term []byte) {
-	place, ok := c.places[string(term)]
-	if !ok {
-		if len(c.seen) == maxFacetTerms {
-			c.addUp()
-		}
-		place = len(c.seen)
-		c.places[string(term)] = place
-		c.seen = append(c.seen, 0)
+	columns, err := s.facets()
+	if err == nil {
+		c.begin(columns)
 	}
-	c.seen[place]++
+	return err
 }
 
-// addUp takes the terms apart.
-func (c *facetCounter) addUp() {
-	for term, place := range c.places {
-		for i, value := range strings.Split(term, facetBreak) {
-			if counts := c.values[i]; counts != nil && value != "" {
-				counts[value] += c.seen[place]
+func (c *facetCounter) begin(columns []facetColumn) {
+	c.columns = columns
+	for i := range c.values {
+		c.counts[i] = make([]int, len(columns[i].values))
+	}
+}
+
+// add counts a document of the segment.
+func (c *facetCounter) add(doc uint32) {
+	if c == nil {
+		return
+	}
+	for i := range c.values {
+		c.counts[i][c.columns[i].of[doc]]++
+	}
+}
+
+// leave ends a segment.
+func (c *facetCounter) leave() {
+	if c == nil {
+		return
+	}
+	for i, total := range c.values {
+		for place, n := range c.counts[i] {
+			if value := c.columns[i].values[place]; n > 0 && value != "" {
+				total[value] += n
 			}
 		}
 	}
-	clear(c.places)
-	c.seen = c.seen[:0]
 }
 
-// counts is what was asked for, nil when nothing was.
-func (c *facetCounter) counts() map[string][]call.FacetCount {
+// result is what was asked for, nil when nothing was.
+func (c *facetCounter) result() map[string][]call.FacetCount {
 	if c == nil {
 		return nil
 	}
-	c.addUp()
 	out := make(map[string][]call.FacetCount, len(c.values))
 	for i, counts := range c.values {
 		out[facetOrder[i]] = sortFacet(facetOrder[i], counts)

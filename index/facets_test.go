@@ -154,22 +154,25 @@ func TestNoFacetsUnlessAsked(t *testing.T) {
 	}
 }
 
-// A counter that holds more different terms than it may at once, and a facet
-// with more values than are answered.
+// A facet with more values than are answered.
 func TestFacetLimits(t *testing.T) {
-	c := &facetCounter{places: map[string]int{}, values: map[int]map[string]int{}}
-	for i := range facetOrder {
-		c.values[i] = map[string]int{}
-	}
+	const agents = 8192
+	columns := newFacetReader(2*agents + 7)
 	var calls []*call.Call
-	for i := range 2*maxFacetTerms + 7 {
+	for i := range 2*agents + 7 {
 		one := testCall("1")
-		one.AgentID, one.CampaignID = ptr(fmt.Sprint("agent ", i%(maxFacetTerms+1))), ptr(fmt.Sprint("campaign ", i%9))
+		one.AgentID, one.CampaignID = ptr(fmt.Sprint("agent ", i%(agents+1))), ptr(fmt.Sprint("campaign ", i%9))
 		one.StartedAt = ptr(time.Date(2000, time.Month(i%60), 1, 0, 0, 0, 0, time.UTC))
 		calls = append(calls, &one)
-		c.count("", []byte(facetTerm(&one)))
+		columns.add(uint64(i), []byte(facetTerm(&one)))
 	}
-	want, got := facetsOf(calls), c.counts()
+	c := newFacetCounter(facetOrder)
+	c.begin(columns.columns)
+	for i := range calls {
+		c.add(uint32(i))
+	}
+	c.leave()
+	want, got := facetsOf(calls), c.result()
 	for name, counts := range want {
 		if len(got[name]) != min(len(counts), maxFacetValues) {
 			t.Errorf("%s has %d values of %d", name, len(got[name]), len(counts))

@@ -1,39 +1,24 @@
 package index
 
 import (
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/numeric"
-	"github.com/blevesearch/bleve/v2/search"
-	"github.com/blevesearch/bleve/v2/search/searcher"
 
 	"callsyncd/call"
 )
 
-func init() {
-	searcher.DisjunctionMaxClauseCount = maxExpansion
-	searcher.MaxFuzziness = 1
-}
-
-// filters returns one walk for every condition of f; none when f selects all.
-func (p *planner) filters(f *call.Filter) (out []docs, err error) {
-	defer func() {
-		if err != nil {
-			closeAll(out)
-			out = nil
-		}
-	}()
-	add := func(d docs, e error) {
-		if err == nil && e == nil {
-			out = append(out, d)
-		} else if err == nil {
-			err = e
-		}
-	}
+// filtered is the set of the documents that f selects.
+func (p *planner) filtered(f *call.Filter) (docSet, error) {
+	set := p.everything()
 	for _, k := range keywordFilters(f) {
 		if len(k.values) > 0 {
-			add(p.keyword(k))
+			if err := p.keyword(set, k); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(f.Phone) > 0 {
@@ -41,17 +26,26 @@ func (p *planner) filters(f *call.Filter) (out []docs, err error) {
 		for i, number := range f.Phone {
 			wanted[i] = call.PhoneDigits(number)
 		}
-		set, err := p.phones(wanted)
-		add(set, err)
+		numbers, err := p.phones(wanted...)
+		if err != nil {
+			return nil, err
+		}
+		set.and(numbers)
 	}
 	for _, part := range f.Has {
-		if part != call.PartRecord { // every stored call has it
-			add(p.terms(keyPart, []string{partTerm(part, call.Stored)}, 0))
+		if part == call.PartRecord { // every stored call has it
+			continue
 		}
+		stored, err := p.terms(keyPart, partTerm(part, call.Stored))
+		if err != nil {
+			return nil, err
+		}
+		set.and(stored)
 	}
-	p.flags(f, add)
-	p.ranges(f, add)
-	return out, err
+	if err := p.flags(set, f); err != nil {
+		return nil, err
+	}
+	return set, p.ranges(set, f)
 }
 
 // keywordFilter wants one of the values in a field, or one of them in lower
@@ -86,74 +80,83 @@ func texts[S ~string](values []S) []string {
 	return out
 }
 
-func (p *planner) keyword(k keywordFilter) (docs, error) {
-	ids, err := p.terms(k.field, k.values, 0)
-	if err != nil || k.names == "" {
-		return ids, err
-	}
-	lower := make([]string, len(k.values))
-	for i, v := range k.values {
-		lower[i] = strings.ToLower(v)
-	}
-	names, err := p.terms(k.names, lower, 0)
+func (p *planner) keyword(set docSet, k keywordFilter) error {
+	selected, err := p.terms(k.field, k.values...)
 	if err != nil {
-		ids.close()
-		return nil, err
+		return err
 	}
-	return newAny([]docs{ids, names}), nil
+	if k.names != "" {
+		for _, v := range k.values {
+			if err := p.addTerm(selected, k.names, strings.ToLower(v)); err != nil {
+				return err
+			}
+		}
+	}
+	set.and(selected)
+	return nil
 }
 
-func (p *planner) flags(f *call.Filter, add func(docs, error)) {
+func (p *planner) flags(set docSet, f *call.Filter) error {
 	for flag, want := range map[string]*bool{flagSettled: f.Settled, flagDeleted: f.DeletedUpstream} {
 		if want == nil {
 			continue
 		}
-		flagged, err := p.terms(keyFlag, []string{flag}, 0)
-		if err != nil || *want {
-			add(flagged, err)
-			continue
+		flagged, err := p.terms(keyFlag, flag)
+		if err != nil {
+			return err
 		}
-		every, err := p.every()
-		add(&withoutDocs{docs: every, excluded: flagged}, err)
+		if *want {
+			set.and(flagged)
+		} else {
+			set.andNot(flagged)
+		}
 	}
+	return nil
 }
 
-// every returns all documents, by the state of their transcript: each has one.
-func (p *planner) every() (docs, error) { return p.terms(keyPart, everyTranscript, 0) }
-
-var everyTranscript = func() []string {
-	var out []string
-	for _, state := range []call.State{call.Pending, call.Stored, call.None, call.Lost, ""} {
-		out = append(out, partTerm(call.PartTranscript, state))
-	}
-	return out
-}()
-
-func (p *planner) ranges(f *call.Filter, add func(docs, error)) {
+// ranges are looked up in the columns; both ends belong to them.
+func (p *planner) ranges(set docSet, f *call.Filter) error {
 	if !f.From.IsZero() || !f.To.IsZero() {
-		from, to := minTime, maxTime
+		low, high := uint64(absentRank+1), uint64(math.MaxUint64)
 		if !f.From.IsZero() {
-			from = f.From
+			low = rankOf(clampNanos(f.From))
 		}
 		if !f.To.IsZero() {
-			to = f.To
+			high = rankOf(clampNanos(f.To)) - 1
 		}
-		low, high := numeric.Int64ToFloat64(clampNanos(from)), numeric.Int64ToFloat64(clampNanos(to))
-		add(p.numbers(keyTime, &low, &high, f.To.IsZero()))
+		if err := p.between(set, call.ByStarted, low, high); err != nil {
+			return err
+		}
 	}
-	if f.MinDuration != nil || f.MaxDuration != nil {
-		add(p.numbers(keyDuration, f.MinDuration, f.MaxDuration, true))
+	if f.MinDuration == nil && f.MaxDuration == nil {
+		return nil
 	}
+	low, high := uint64(absentRank+1), uint64(math.MaxUint64)
+	if f.MinDuration != nil {
+		low = rankOf(numeric.Float64ToInt64(*f.MinDuration))
+	}
+	if f.MaxDuration != nil {
+		high = rankOf(numeric.Float64ToInt64(*f.MaxDuration))
+	}
+	return p.between(set, call.ByDuration, low, high)
 }
 
-func (p *planner) numbers(field string, low, high *float64, inclusive bool) (docs, error) {
-	yes := true
-	s, err := searcher.NewNumericRangeSearcher(p.ctx, p.reader, low, high, &yes, &inclusive, field, 1,
-		search.SearcherOptions{Score: "none"})
-	if err != nil {
-		return nil, err
+// between leaves the documents in set whose rank is one of low to high.
+func (p *planner) between(set docSet, by call.OrderBy, low, high uint64) error {
+	for i := range p.parts {
+		ranks, err := p.parts[i].ranks(by)
+		if err != nil {
+			return err
+		}
+		var within []uint32
+		for docs := set[i].Iterator(); docs.HasNext(); {
+			if doc := docs.Next(); ranks[doc] >= low && ranks[doc] <= high {
+				within = append(within, doc)
+			}
+		}
+		set[i] = roaring.BitmapOf(within...)
 	}
-	return newSearcherDocs(s, p.reader), nil
+	return nil
 }
 
 // matches reports whether a filter selects a call that the index does not

@@ -36,6 +36,7 @@ type generation struct {
 	// failure is what scorch's own goroutines reported; nil while all is well.
 	failure atomic.Pointer[error]
 	failed  func()
+	columns columnCache
 
 	mu     sync.RWMutex // held for reading while a snapshot is in use
 	closed bool

@@ -1,94 +1,137 @@
 package index
 
 import (
+	"cmp"
 	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// phraseDocs are the documents in which words stand side by side in one field.
-type phraseDocs struct {
-	docs                // those with all the words
-	readers []*termDocs // with positions, one per distinct word
-	pattern []int       // the reader of each word of the phrase
-	places  [][]uint64  // of each reader in the current document
-	rarity  float64
-	found   int
+// phraseMatches are the documents of one segment with a phrase in one field.
+type phraseMatches struct {
+	docs   []uint32 // ascending
+	counts []uint32 // how often each holds the phrase
+	rarity float64
+	next   int
 }
 
-func (p *phraseDocs) next() (uint64, error) {
-	n, err := p.docs.next()
-	return p.check(n, err)
-}
-
-func (p *phraseDocs) advance(to uint64) (uint64, error) {
-	n, err := p.docs.advance(to)
-	return p.check(n, err)
-}
-
-// check goes on from n to the first document with the phrase.
-func (p *phraseDocs) check(n uint64, err error) (uint64, error) {
-	for ; err == nil && n != noDoc; n, err = p.docs.next() {
-		if err = p.read(n); err != nil {
-			break
-		}
-		if p.found = p.count(); p.found > 0 {
-			return n, nil
-		}
+func (m *phraseMatches) score(doc uint32) (float64, error) {
+	for m.next < len(m.docs) && m.docs[m.next] < doc {
+		m.next++
 	}
-	return noDoc, err
+	if m.next == len(m.docs) || m.docs[m.next] != doc {
+		return 0, nil
+	}
+	n := float64(m.counts[m.next])
+	return m.rarity * (1 + n/(n+saturation)), nil
 }
 
-func (p *phraseDocs) read(n uint64) error {
-	for i, r := range p.readers {
-		p.places[i] = p.places[i][:0]
-		at, err := r.advance(n)
-		if err != nil {
-			return err
-		}
-		if at != n {
-			continue
-		}
-		for _, v := range r.doc.Vectors {
-			p.places[i] = append(p.places[i], v.Pos)
-		}
+// slot is one word of a phrase.
+type slot struct {
+	word  *placesOf
+	place uint64 // in the phrase, from 0
+}
+
+// placesOf reads where one word stands in documents of one segment.
+type placesOf struct {
+	occurrences
+	count  uint64 // of documents
+	places []uint64
+}
+
+func (w *placesOf) read(doc uint32) error {
+	if w.started && w.at == uint64(doc) {
+		return nil
+	}
+	w.places = w.places[:0]
+	found, err := w.in(doc)
+	if err != nil || !found {
+		return err
+	}
+	for _, l := range w.posting.Locations() {
+		w.places = append(w.places, l.Pos())
 	}
 	return nil
 }
 
-// count returns how often the phrase occurs. It starts from the word with the
-// fewest places.
-func (p *phraseDocs) count() int {
-	anchor := 0
-	for slot, reader := range p.pattern {
-		if len(p.places[reader]) < len(p.places[p.pattern[anchor]]) {
-			anchor = slot
+// matchPhrase finds the phrase in one field of one segment, among candidates.
+// The rarest words come first, so that those everywhere are looked at only
+// where all others fit already.
+func (p *planner) matchPhrase(s *part, field string, words []*word, candidates *roaring.Bitmap) (*phraseMatches, error) {
+	slots, having, err := s.slots(field, words, candidates)
+	if err != nil || having == nil {
+		return &phraseMatches{}, err
+	}
+	slices.SortStableFunc(slots, func(a, b slot) int { return cmp.Compare(a.word.count, b.word.count) })
+	m := &phraseMatches{}
+	var starts []uint64
+	docs := having.Iterator()
+	for walked := 0; docs.HasNext(); walked++ {
+		if walked%checkEvery == 0 && p.ctx.Err() != nil {
+			return nil, p.ctx.Err()
+		}
+		doc := docs.Next()
+		if starts, err = phraseStarts(slots, doc, starts[:0]); err != nil {
+			return nil, err
+		}
+		if len(starts) > 0 {
+			m.docs, m.counts = append(m.docs, doc), append(m.counts, uint32(len(starts)))
 		}
 	}
-	n := 0
-	for _, place := range p.places[p.pattern[anchor]] {
-		if place > uint64(anchor) && p.startsAt(place-uint64(anchor)) {
-			n++
+	return m, nil
+}
+
+// slots opens the words of a phrase. It also returns the candidates that hold
+// all of them; nil when a word is nowhere.
+func (s *part) slots(field string, words []*word, candidates *roaring.Bitmap) ([]slot, *roaring.Bitmap, error) {
+	having := candidates.Clone()
+	known := map[string]*placesOf{}
+	var out []slot
+	for i, w := range words {
+		if known[w.term] == nil {
+			list, err := s.postings(field, w.term)
+			if err != nil {
+				return nil, nil, err
+			}
+			if list.Count() == 0 {
+				return nil, nil, nil
+			}
+			known[w.term] = &placesOf{occurrences: occurrences{list: list.Iterator(true, false, true, nil)}, count: list.Count()}
+			docs := roaring.New()
+			list.(intoBitmap).OrInto(docs)
+			having.And(docs)
+		}
+		out = append(out, slot{known[w.term], uint64(i)})
+	}
+	return out, having, nil
+}
+
+// phraseStarts appends where the phrase begins in a document.
+func phraseStarts(slots []slot, doc uint32, starts []uint64) ([]uint64, error) {
+	for i, s := range slots {
+		if err := s.word.read(doc); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			for _, place := range s.word.places {
+				if place > s.place {
+					starts = append(starts, place-s.place)
+				}
+			}
+			continue
+		}
+		kept, at := starts[:0], 0
+		for _, start := range starts {
+			for at < len(s.word.places) && s.word.places[at] < start+s.place {
+				at++
+			}
+			if at < len(s.word.places) && s.word.places[at] == start+s.place {
+				kept = append(kept, start)
+			}
+		}
+		if starts = kept; len(starts) == 0 {
+			break
 		}
 	}
-	return n
-}
-
-func (p *phraseDocs) startsAt(start uint64) bool {
-	for slot, reader := range p.pattern {
-		if _, ok := slices.BinarySearch(p.places[reader], start+uint64(slot)); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-func (p *phraseDocs) score() float64 {
-	n := float64(p.found)
-	return p.rarity * (1 + n/(n+saturation))
-}
-
-func (p *phraseDocs) close() {
-	p.docs.close()
-	for _, r := range p.readers {
-		r.close()
-	}
+	return starts, nil
 }

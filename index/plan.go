@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	bleveindex "github.com/blevesearch/bleve_index_api"
@@ -16,82 +17,136 @@ const maxExpansion = 1024
 // openWeight ranks what word* and word~ stand for below the word itself.
 const openWeight = 0.5
 
-// planner turns queries and filters into walks over one snapshot.
+// planner turns queries and filters into sets of documents of one snapshot.
 type planner struct {
 	ctx       context.Context
 	reader    bleveindex.IndexReader
+	parts     []part
 	analyzer  *analyzer
 	documents uint64
-	scored    bool
 }
 
-// query returns the documents a query selects among those of the filters. An
-// empty one selects them all.
-func (p *planner) query(q query, filters []docs) (docs, error) {
-	all, excluded := filters, []docs(nil)
-	fail := func(err error) (docs, error) {
-		closeAll(all)
-		closeAll(excluded)
-		return nil, err
-	}
-	for i := range q {
-		alternatives, err := p.leaves(q[i].leaves)
+// element is what one element of a query, or a combination of them, finds.
+type element struct {
+	set docSet
+	// ranker scores the documents of set in one segment.
+	ranker func(part int) (ranker, error)
+}
+
+// query returns the documents a query selects among some. An empty query
+// selects them all. It changes the set it is given.
+func (p *planner) query(q query, among docSet) (element, error) {
+	found := element{set: among}
+	var scorers []element
+	for _, c := range cheapFirst(q) {
+		e, err := p.clause(c, found.set)
 		if err != nil {
-			return fail(err)
+			return element{}, err
 		}
-		if q[i].exclude {
-			excluded = append(excluded, alternatives...)
+		if c.exclude {
+			found.set.andNot(e.set)
 			continue
 		}
-		if len(alternatives) == 1 {
-			all = append(all, alternatives[0])
-		} else {
-			all = append(all, newAny(alternatives))
-		}
+		found.set.and(e.set)
+		scorers = append(scorers, e)
 	}
-	if len(all) == 0 {
-		every, err := p.every()
-		if err != nil {
-			return fail(err)
-		}
-		all = []docs{every}
-	}
-	found := newAll(all)
-	if len(excluded) > 0 {
-		found = &withoutDocs{docs: found, excluded: newAny(excluded)}
-	}
+	found.ranker = summed(scorers)
 	return found, nil
 }
 
-func (p *planner) leaves(leaves []leaf) ([]docs, error) {
-	var out []docs
-	for i := range leaves {
-		d, err := p.leaf(&leaves[i])
-		if err != nil {
-			closeAll(out)
-			return nil, err
-		}
-		out = append(out, d)
+// cheapFirst puts what needs the places of words behind what does not, so that
+// places are read of few documents.
+func cheapFirst(q query) query {
+	hasPhrase := func(c clause) bool {
+		return slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.kind == leafPhrase })
 	}
-	return out, nil
+	q = slices.Clone(q)
+	slices.SortStableFunc(q, func(a, b clause) int {
+		switch x, y := hasPhrase(a), hasPhrase(b); {
+		case x == y:
+			return 0
+		case x:
+			return 1
+		}
+		return -1
+	})
+	return q
 }
 
-func (p *planner) leaf(l *leaf) (docs, error) {
+// clause finds the documents of any leaf. Those outside of among need not be
+// found, nor left out.
+func (p *planner) clause(c clause, among docSet) (element, error) {
+	var alternatives []element
+	for i := range c.leaves {
+		e, err := p.leaf(&c.leaves[i], among)
+		if err != nil {
+			return element{}, err
+		}
+		alternatives = append(alternatives, e)
+	}
+	return p.anyOf(alternatives), nil
+}
+
+// anyOf finds what any of its elements finds, scored by the best of them.
+func (p *planner) anyOf(elements []element) element {
+	if len(elements) == 1 {
+		return elements[0]
+	}
+	out := element{set: p.emptySet()}
+	for _, e := range elements {
+		out.set.or(e.set)
+	}
+	out.ranker = func(part int) (ranker, error) {
+		of := make(best, len(elements))
+		for i, e := range elements {
+			r, err := e.ranker(part)
+			if err != nil {
+				return nil, err
+			}
+			of[i].ranker, of[i].found = r, e.set[part]
+		}
+		return of, nil
+	}
+	return out
+}
+
+// summed scores by all elements.
+func summed(elements []element) func(part int) (ranker, error) {
+	return func(part int) (ranker, error) {
+		of := make(sum, len(elements))
+		for i, e := range elements {
+			var err error
+			if of[i], err = e.ranker(part); err != nil {
+				return nil, err
+			}
+		}
+		return of, nil
+	}
+}
+
+// alike scores all documents of a set the same.
+func alike(s docSet, weight float64) element {
+	return element{s, func(int) (ranker, error) { return constant(weight), nil }}
+}
+
+func (p *planner) leaf(l *leaf, among docSet) (element, error) {
 	switch l.kind {
 	case leafPhrase:
-		return p.phrase(l)
+		return p.phrase(l, among)
 	case leafPrefix, leafFuzzy:
 		return p.open(l)
 	case leafID:
-		return p.terms(keyID, []string{l.value}, openWeight)
+		ids, err := p.terms(keyID, l.value)
+		return alike(ids, openWeight), err
 	case leafIDPrefix:
 		ids, err := p.expand(keyID, l, p.prefixDict(l.value))
 		if err != nil {
-			return nil, err
+			return element{}, err
 		}
-		return p.terms(keyID, ids, openWeight)
+		set, err := p.terms(keyID, ids...)
+		return alike(set, openWeight), err
 	case leafPhone:
-		return p.phoneOrSpelled(l)
+		return p.phoneOrSpelled(l, among)
 	}
 	return p.word(l)
 }
@@ -104,146 +159,135 @@ func (l *leaf) fields() []string {
 	return []string{l.field}
 }
 
-// term returns the documents with a term; nil when there are none.
-func (p *planner) term(field, term string, frequencies, positions bool) (*termDocs, error) {
-	r, err := p.reader.TermFieldReader(p.ctx, []byte(term), field, frequencies, frequencies, positions)
-	if err != nil {
-		return nil, fmt.Errorf("read index field %s: %w", field, err)
-	}
-	if r.Count() == 0 {
-		return nil, r.Close()
-	}
-	return &termDocs{reader: r}, nil
-}
+// spelling is one form under which a word is in the index.
+type spelling struct{ field, term string }
 
-func (p *planner) word(l *leaf) (docs, error) {
-	w := &wordDocs{}
-	add := func(field, term string) error {
-		t, err := p.term(field, term, p.scored, false)
-		if t != nil {
-			w.terms = append(w.terms, t)
+func (p *planner) word(l *leaf) (element, error) {
+	spellings, exact := p.spellings(l)
+	set := p.emptySet()
+	for _, s := range spellings {
+		if err := p.addTerm(set, s.field, s.term); err != nil {
+			return element{}, err
 		}
-		return err
 	}
-	err := p.spellings(l, add, func() { w.exact = len(w.terms) })
-	children := make([]docs, len(w.terms))
-	for i, t := range w.terms {
-		children[i] = t
-	}
-	if err != nil {
-		closeAll(children)
-		return nil, err
-	}
-	w.anyDocs = newAny(children)
-	w.rarity = rarity(p.documents, w.cost())
-	return w, nil
+	rarity := rarity(p.documents, set.count())
+	return element{set, func(part int) (ranker, error) {
+		w := &wordRanker{rarity: rarity}
+		for i, s := range spellings {
+			list, err := p.parts[part].postings(s.field, s.term)
+			if err != nil {
+				return nil, err
+			}
+			if list.Count() == 0 {
+				continue
+			}
+			w.terms = append(w.terms, occurrences{list: list.Iterator(true, true, false, nil)})
+			if i < exact {
+				w.exact++
+			}
+		}
+		return w, nil
+	}}, nil
 }
 
-// spellings adds the terms of a word, first those spelled the same, then,
-// after exactDone, those of the same stem.
-func (p *planner) spellings(l *leaf, add func(field, term string) error, exactDone func()) error {
+// spellings lists the terms of a word, first those spelled the same, which it
+// counts, then those of the same stem.
+func (p *planner) spellings(l *leaf) (out []spelling, exact int) {
 	w := l.words[0]
 	for _, field := range l.fields() {
-		if err := add(field, w.term); err != nil {
-			return err
-		}
+		out = append(out, spelling{field, w.term})
 	}
-	exactDone()
+	exact = len(out)
 	if l.exact {
-		return nil
+		return out, exact
 	}
 	for _, stem := range p.analyzer.stems(w) {
 		for _, field := range l.fields() {
-			if err := add(field+stemsOf, stem.language+":"+stem.stem); err != nil {
-				return err
-			}
-			if !stem.word {
-				continue
-			}
-			if err := add(field, stem.stem); err != nil {
-				return err
+			out = append(out, spelling{field + stemsOf, stem.language + ":" + stem.stem})
+			if stem.word {
+				out = append(out, spelling{field, stem.stem})
 			}
 		}
 	}
-	return nil
+	return out, exact
 }
 
-func (p *planner) phrase(l *leaf) (docs, error) {
-	var out []docs
+func (p *planner) phrase(l *leaf, among docSet) (element, error) {
+	var fields []element
 	for _, field := range l.fields() {
-		d, err := p.phraseIn(field, l.words)
+		e, err := p.phraseIn(field, l.words, among)
 		if err != nil {
-			closeAll(out)
-			return nil, err
+			return element{}, err
 		}
-		if d != nil {
-			out = append(out, d)
-		}
+		fields = append(fields, e)
 	}
-	return newAny(out), nil
+	return p.anyOf(fields), nil
 }
 
-// phraseIn returns the documents with a phrase in one field; nil when one of
-// its words is nowhere in the field.
-func (p *planner) phraseIn(field string, words []*word) (docs, error) {
-	ph := &phraseDocs{}
-	numbers := map[string]int{}
-	var plain []docs
-	closeOpen := func() {
-		closeAll(plain)
-		for _, r := range ph.readers {
-			r.close()
-		}
+func (p *planner) phraseIn(field string, words []*word, among docSet) (element, error) {
+	e := element{set: p.emptySet()}
+	weight, err := p.phraseRarity(field, words)
+	if err != nil {
+		return e, err
 	}
+	matches := make([]*phraseMatches, len(p.parts))
+	for i := range p.parts {
+		if matches[i], err = p.matchPhrase(&p.parts[i], field, words, among[i]); err != nil {
+			return e, err
+		}
+		matches[i].rarity = weight
+		e.set[i].AddMany(matches[i].docs)
+	}
+	e.ranker = func(part int) (ranker, error) { return matches[part], nil }
+	return e, nil
+}
+
+// phraseRarity adds up those of the words.
+func (p *planner) phraseRarity(field string, words []*word) (total float64, err error) {
+	seen := map[string]bool{}
 	for _, w := range words {
-		n, ok := numbers[w.term]
-		if !ok {
-			n = len(ph.readers)
-			numbers[w.term] = n
-			t, err := p.term(field, w.term, false, false)
-			if t == nil || err != nil {
-				closeOpen()
-				return nil, err
-			}
-			plain = append(plain, t)
-			ph.rarity += rarity(p.documents, t.cost())
-			withPlaces, err := p.term(field, w.term, true, true)
-			if withPlaces == nil || err != nil {
-				closeOpen()
-				return nil, err
-			}
-			ph.readers = append(ph.readers, withPlaces)
+		if seen[w.term] {
+			continue
 		}
-		ph.pattern = append(ph.pattern, n)
+		seen[w.term] = true
+		having := uint64(0)
+		for i := range p.parts {
+			list, err := p.parts[i].postings(field, w.term)
+			if err != nil {
+				return 0, err
+			}
+			having += list.Count()
+		}
+		total += rarity(p.documents, having)
 	}
-	ph.docs, ph.places = newAll(plain), make([][]uint64, len(ph.readers))
-	return ph, nil
+	return total, nil
 }
 
-// open walks what word* or word~ stands for, the word itself first.
-func (p *planner) open(l *leaf) (docs, error) {
-	set := &setDocs{}
+// open finds what word* or word~ stands for, the word itself first.
+func (p *planner) open(l *leaf) (element, error) {
+	set := p.emptySet()
 	for _, field := range l.fields() {
 		dict := p.prefixDict(l.words[0].term)
 		if l.kind == leafFuzzy {
 			dict = p.fuzzyDict(l.words[0].term)
 		}
 		terms, err := p.expand(field, l, dict)
-		if err == nil {
-			err = p.addTerms(set, field, terms)
-		}
 		if err != nil {
-			return nil, err
+			return element{}, err
+		}
+		for _, term := range terms {
+			if err := p.addTerm(set, field, term); err != nil {
+				return element{}, err
+			}
 		}
 	}
-	set.weight = openWeight * rarity(p.documents, set.count)
 	spelled := *l
 	spelled.exact = true
 	exact, err := p.word(&spelled)
 	if err != nil {
-		return nil, err
+		return element{}, err
 	}
-	return newAny([]docs{exact, set}), nil
+	return p.anyOf([]element{exact, alike(set, openWeight*rarity(p.documents, set.count()))}), nil
 }
 
 type dictionary func(field string) (bleveindex.FieldDict, error)
@@ -283,53 +327,30 @@ func (p *planner) expand(field string, l *leaf, open dictionary) (terms []string
 	}
 }
 
-// terms returns the documents with any of some terms of one field.
-func (p *planner) terms(field string, terms []string, weight float64) (docs, error) {
-	set := &setDocs{weight: weight}
-	if len(terms) == 1 {
-		t, err := p.term(field, terms[0], false, false)
-		if t == nil || err != nil {
-			return set, err
-		}
-		return t, nil
+// phoneOrSpelled finds a number, or what it is when it is none: words.
+func (p *planner) phoneOrSpelled(l *leaf, among docSet) (element, error) {
+	numbers, err := p.phones(l.value)
+	if err != nil {
+		return element{}, err
 	}
-	return set, p.addTerms(set, field, terms)
-}
-
-func (p *planner) addTerms(set *setDocs, field string, terms []string) error {
-	for _, term := range terms {
-		if err := p.ctx.Err(); err != nil {
-			return err
-		}
-		t, err := p.term(field, term, false, false)
+	spelled := element{set: among.clone()}
+	var pieces []element
+	for i := range l.spelled {
+		e, err := p.leaf(&l.spelled[i], spelled.set)
 		if err != nil {
-			return err
+			return element{}, err
 		}
-		if t == nil {
-			continue
-		}
-		if err := set.addAll(t); err != nil {
-			return err
-		}
+		spelled.set.and(e.set)
+		pieces = append(pieces, e)
 	}
-	return nil
+	spelled.ranker = summed(pieces)
+	return p.anyOf([]element{alike(numbers, rarity(p.documents, 1)), spelled}), nil
 }
 
-func (p *planner) phoneOrSpelled(l *leaf) (docs, error) {
-	number, err := p.phones([]string{l.value})
-	if err != nil {
-		return nil, err
-	}
-	spelled, err := p.leaves(l.spelled)
-	if err != nil {
-		return nil, err
-	}
-	return newAny([]docs{number, newAll(spelled)}), nil
-}
-
-// phones returns the calls with any of some numbers, written by call.PhoneDigits.
-func (p *planner) phones(wanted []string) (*setDocs, error) {
-	set := &setDocs{weight: rarity(p.documents, 1)}
+// phones is the set of the calls with any of some numbers, written by
+// call.PhoneDigits.
+func (p *planner) phones(wanted ...string) (docSet, error) {
+	set := p.emptySet()
 	for _, number := range wanted {
 		if number == "" {
 			continue
@@ -338,8 +359,10 @@ func (p *planner) phones(wanted []string) (*setDocs, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := p.addTerms(set, keyPhone, terms); err != nil {
-			return nil, err
+		for _, term := range terms {
+			if err := p.addTerm(set, keyPhone, term); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return set, nil

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	bleveindex "github.com/blevesearch/bleve_index_api"
 
 	"callsyncd/call"
@@ -31,6 +33,9 @@ const (
 	sortNewest    = "newest"
 	sortOldest    = "oldest"
 )
+
+// orders are what hits can be ordered by besides relevance.
+var orders = []call.OrderBy{call.ByStarted, call.ByEnded, call.ByCreated, call.ByDuration}
 
 // ErrTooSlow: the search took longer than two seconds and was given up.
 var ErrTooSlow = errors.New("the search takes too long: use more or longer words, or filters")
@@ -70,6 +75,7 @@ type request struct {
 	text   query // empty selects everything
 	filter *call.Filter
 	order  string
+	by     call.OrderBy // for orders other than relevance
 	limit  int
 	after  *mark    // where the previous page ended; nil for the first
 	facets []string // what to count
@@ -91,7 +97,13 @@ func (x *Index) newSearch(q *call.SearchQuery) (*request, error) {
 	default:
 		return nil, fmt.Errorf("search: sort %q: want relevance, newest or oldest", q.Sort)
 	}
-	s := &request{filter: &q.Filter, order: q.Sort, limit: q.Limit, facets: q.Facets, bound: bindCursor(q)}
+	if q.OrderBy == "" {
+		q.OrderBy = call.ByStarted
+	}
+	if !slices.Contains(orders, q.OrderBy) {
+		return nil, fmt.Errorf("search: no order is named %q", q.OrderBy)
+	}
+	s := &request{filter: &q.Filter, order: q.Sort, by: q.OrderBy, limit: q.Limit, facets: q.Facets, bound: bindCursor(q)}
 	if s.limit == 0 {
 		s.limit = defaultLimit
 	}
@@ -171,14 +183,18 @@ func (x *Index) search(ctx context.Context, s *request) (call.SearchResult, erro
 	var found collected
 	result := call.SearchResult{Hits: []call.Hit{}}
 	err := g.view(func(r bleveindex.IndexReader) error {
-		p, err := x.newPlanner(ctx, r, s)
+		p, err := x.newPlanner(ctx, g, r)
 		if err != nil {
 			return err
 		}
-		if result.Coverage, err = x.coverage(p, s.filter); err != nil {
+		selected, err := p.filtered(s.filter)
+		if err != nil {
 			return err
 		}
-		if found, err = p.collect(s); err != nil {
+		if result.Coverage, err = x.coverage(p, s.filter, selected); err != nil {
+			return err
+		}
+		if found, err = p.collect(s, selected); err != nil {
 			return err
 		}
 		result.Total, result.Facets = found.total, found.facets
@@ -201,12 +217,16 @@ func searchError(err error) error {
 	return fmt.Errorf("search: %w", err)
 }
 
-func (x *Index) newPlanner(ctx context.Context, r bleveindex.IndexReader, s *request) (*planner, error) {
+func (x *Index) newPlanner(ctx context.Context, g *generation, r bleveindex.IndexReader) (*planner, error) {
+	snapshot, ok := r.(*scorch.IndexSnapshot)
+	if !ok {
+		return nil, fmt.Errorf("%w: not an index of scorch", errDamaged)
+	}
 	documents, err := r.DocCount()
 	if err != nil {
 		return nil, err
 	}
-	return &planner{ctx: ctx, reader: r, analyzer: x.analyzer, documents: documents, scored: s.order == sortRelevance}, nil
+	return &planner{ctx: ctx, reader: r, parts: g.columns.parts(snapshot), analyzer: x.analyzer, documents: documents}, nil
 }
 
 // loadHits shows calls as the store has them, also when they changed since
@@ -231,8 +251,8 @@ func (x *Index) loadHits(ctx context.Context, s *request, found []match, result 
 	return nil
 }
 
-// keyOf returns the key of a document.
-func (p *planner) keyOf(number uint64) (string, error) {
-	key, err := p.reader.ExternalID(bleveindex.NewIndexInternalID(nil, number))
-	return strings.Clone(key), err
+// keyOf returns the key of a match.
+func (p *planner) keyOf(m *match) (string, error) {
+	key, err := p.parts[m.part].DocID(uint64(m.doc))
+	return string(key), err
 }

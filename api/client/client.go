@@ -146,7 +146,7 @@ type SearchOptions struct {
 func (c *Client) Search(ctx context.Context, o SearchOptions) (Response[SearchPage], error) {
 	q := params{}
 	q.add("q", o.Text)
-	q.add("sort", o.Sort)
+	q.sort(o.SearchQuery)
 	addAll(q, "facets", o.Facets)
 	q.filter(o.Filter)
 	q.page(o.Limit, o.After)

@@ -76,6 +76,18 @@ func (p params) page(limit int, after string) {
 	p.add("cursor", after)
 }
 
+// sort says the order of a search; the API has two ways to.
+func (p params) sort(q call.SearchQuery) {
+	if q.OrderBy == "" {
+		p.add("sort", q.Sort)
+		return
+	}
+	p.add("order_by", string(q.OrderBy))
+	if q.Sort == "oldest" {
+		p.add("order", "asc")
+	}
+}
+
 func (p params) show(s Show, mostRecent bool) {
 	p.add("fields", s.Fields)
 	addAll(p, "include", s.Include)

@@ -170,16 +170,15 @@ func (f *filters) list() (client.ListOptions, error) {
 }
 
 // search is what the flags ask of a search.
-func (f *filters) search(text string) (client.SearchOptions, error) {
+func (f *filters) search(text string) client.SearchOptions {
 	o := client.SearchOptions{MostRecent: f.mostRecent}
 	o.SearchQuery = call.SearchQuery{Text: text, Filter: f.filter, Sort: f.sort, Limit: f.limit, After: f.cursor}
+	o.OrderBy = call.OrderBy(f.orderBy)
 	switch {
-	case f.orderBy != "" && f.orderBy != string(call.ByStarted):
-		return o, usageError("", "--order-by: a search sorts by relevance or by started_at")
 	case f.order == "asc":
 		o.Sort = "oldest"
 	case f.order == "desc" || f.orderBy != "":
 		o.Sort = "newest"
 	}
-	return o, nil
+	return o
 }

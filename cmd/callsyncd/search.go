@@ -37,10 +37,7 @@ func newSearch(a *app) *cobra.Command {
 			if err := f.read(c, a.now()); err != nil {
 				return err
 			}
-			o, err := f.search(strings.Join(args, " "))
-			if err != nil {
-				return err
-			}
+			o := f.search(strings.Join(args, " "))
 			return a.with(c.Context(), anySource, func(r *archive) error { return a.search(c.Context(), r, o) })
 		},
 	}
