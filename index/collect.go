@@ -37,6 +37,7 @@ func (m *match) score(order string) float64 {
 // topHits is a heap with the worst of the best hits on top.
 type topHits struct {
 	hits  []match
+	limit int
 	keyOf func(m *match) (string, error)
 	err   error
 }
@@ -70,8 +71,15 @@ func (t *topHits) needKey(m *match) {
 	}
 }
 
-func (t *topHits) offer(m match, limit int) {
-	if len(t.hits) < limit {
+// worse reports whether documents of a rank are certainly not among the hits.
+func (t *topHits) worse(rank uint64) bool { return len(t.hits) == t.limit && rank < t.hits[0].rank }
+
+// offer takes a match if it comes after the mark and before the worst hit.
+func (t *topHits) offer(m match, after *mark) {
+	if after != nil && t.compare(&m, &match{rank: after.Rank, key: after.Key}) <= 0 {
+		return
+	}
+	if len(t.hits) < t.limit {
 		heap.Push(t, m)
 		return
 	}
@@ -100,7 +108,7 @@ func (p *planner) collect(s *request, among docSet) (out collected, err error) {
 		return out, err
 	}
 	facets := newFacetCounter(s.facets)
-	top := &topHits{keyOf: p.keyOf}
+	top := &topHits{keyOf: p.keyOf, limit: s.limit + 1}
 	for i := range p.parts {
 		if found.set[i].IsEmpty() {
 			continue
@@ -133,13 +141,13 @@ func (p *planner) collectPart(s *request, part int, found element, top *topHits,
 			return p.ctx.Err()
 		}
 		doc := docs.Next()
-		m := match{part: part, doc: doc}
-		if m.rank, err = rank(doc); err != nil {
+		facets.add(doc)
+		r, err := rank(doc)
+		if err != nil {
 			return err
 		}
-		facets.add(doc)
-		if s.after == nil || top.compare(&m, &match{rank: s.after.Rank, key: s.after.Key}) > 0 {
-			top.offer(m, s.limit+1)
+		if !top.worse(r) && (s.after == nil || r <= s.after.Rank) {
+			top.offer(match{rank: r, part: part, doc: doc}, s.after)
 		}
 	}
 	return top.err

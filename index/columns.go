@@ -1,13 +1,12 @@
 package index
 
 import (
-	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
-	"github.com/blevesearch/bleve/v2/numeric"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 
 	"callsyncd/call"
@@ -63,19 +62,35 @@ func (s *part) ranks(by call.OrderBy) ([]uint64, error) {
 		return ranks, nil
 	}
 	ranks := make([]uint64, s.Segment().Count())
-	var damage error
-	err := s.each(sortField(by), func(doc uint64, term []byte) {
-		value, err := numeric.PrefixCoded(term).Int64()
-		if err != nil {
-			damage = err
+	at := rankBytes * slices.Index(orders, by)
+	err := s.each(keyOrders, func(doc uint64, term []byte) {
+		if len(term) == rankBytes*len(orders) {
+			ranks[doc] = readRank(term[at:])
 		}
-		ranks[doc] = rankOf(value)
 	})
-	if err != nil || damage != nil {
-		return nil, fmt.Errorf("read order %s of the index: %w", by, cmp.Or(err, damage))
+	if err != nil {
+		return nil, fmt.Errorf("read order %s of the index: %w", by, err)
 	}
 	s.columns.ranks[by] = ranks
 	return ranks, nil
+}
+
+// rankBytes is the length of a rank in a term, seven bits in each byte: Bleve
+// cuts what columns are read from at bytes of all ones.
+const rankBytes = 10
+
+func appendRank(b []byte, rank uint64) []byte {
+	for shift := 7 * (rankBytes - 1); shift >= 0; shift -= 7 {
+		b = append(b, byte(rank>>shift)&0x7f)
+	}
+	return b
+}
+
+func readRank(b []byte) (rank uint64) {
+	for _, c := range b[:rankBytes] {
+		rank = rank<<7 | uint64(c)
+	}
+	return rank
 }
 
 // rankOf keeps the order of numbers, above absentRank.

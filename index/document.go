@@ -49,7 +49,7 @@ const (
 	keyPart       = "part"
 	keyFlag       = "flag"
 	keyFacets     = "facets" // what facets count, as one term
-	sortPrefix    = "by_"    // followed by the name of an order
+	keyOrders     = "orders" // what calls are ordered by, as one term
 	flagSettled   = "settled"
 	flagDeleted   = "deleted"
 	fieldDocument = "_id"
@@ -108,7 +108,7 @@ func newDocument(a *analyzer, c *call.Call) *document {
 	d := &document{id: c.Key.String()}
 	d.texts(a, c)
 	d.keywords(c)
-	d.orders(c)
+	d.keyword(keyOrders, optionsColumn, orderTerm(c))
 	d.keyword(keyFacets, optionsColumn, facetTerm(c))
 	return d
 }
@@ -325,27 +325,26 @@ func (d *document) keyword(name string, options bleveindex.FieldIndexingOptions,
 	d.fields = append(d.fields, f)
 }
 
-// orders adds what calls are ordered by, each as one term that a column is
-// read from.
-func (d *document) orders(c *call.Call) {
-	d.order(call.ByStarted, clampNanos(c.Time()))
-	if c.EndedAt != nil {
-		d.order(call.ByEnded, clampNanos(*c.EndedAt))
+// orderTerm is what a call is ordered by, in each of the orders.
+func orderTerm(c *call.Call) string {
+	var out []byte
+	for _, by := range orders {
+		out = appendRank(out, rankIn(by, c))
 	}
-	if c.CreatedAt != nil {
-		d.order(call.ByCreated, clampNanos(*c.CreatedAt))
-	}
-	if c.DurationSeconds != nil {
-		d.order(call.ByDuration, numeric.Float64ToInt64(*c.DurationSeconds))
-	}
+	return string(out)
 }
 
-func (d *document) order(by call.OrderBy, value int64) {
-	d.keyword(sortField(by), optionsColumn, string(numeric.MustNewPrefixCodedInt64(value, 0)))
+func rankIn(by call.OrderBy, c *call.Call) uint64 {
+	started := c.Time()
+	at := map[call.OrderBy]*time.Time{call.ByStarted: &started, call.ByEnded: c.EndedAt, call.ByCreated: c.CreatedAt}[by]
+	switch {
+	case at != nil:
+		return rankOf(clampNanos(*at))
+	case by == call.ByDuration && c.DurationSeconds != nil:
+		return rankOf(numeric.Float64ToInt64(*c.DurationSeconds))
+	}
+	return absentRank
 }
-
-// sortField is the field calls are ordered by.
-func sortField(by call.OrderBy) string { return sortPrefix + string(by) }
 
 // The times an index can order by; others are taken for the nearest of them.
 var minTime, maxTime = time.Unix(0, -1<<63).UTC(), time.Unix(0, 1<<63-1).UTC()

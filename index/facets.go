@@ -21,8 +21,8 @@ const facetMonth = "month"
 const facetBreak = "\xfe"
 
 // facetTerm is what facets count of a call, in facetOrder; a value that is not
-// known is empty. One term for all of them makes counting several facets cost
-// what one costs.
+// known is empty. All of them are one term, because every further term of a call
+// costs more to index than its length.
 func facetTerm(c *call.Call) string {
 	values := []string{string(c.Source), valueOf(c.Direction), valueOf(c.Status), valueOf(c.SentimentLabel),
 		c.Time().UTC().Format("2006-01"), cmp.Or(valueOf(c.CampaignName), valueOf(c.CampaignID)),
@@ -42,8 +42,8 @@ func valueOf[S ~string](s *S) string {
 
 // facetCounter counts the facets of documents. A nil one counts nothing.
 type facetCounter struct {
-	// values are the counts of each facet asked for, by its place in facetOrder.
-	values map[int]map[string]int
+	chosen []int            // those asked for, by place in facetOrder
+	values []map[string]int // their counts, by place in facetOrder
 	// columns and counts are those of one segment, by place in facetOrder and
 	// in the column's values.
 	columns []facetColumn
@@ -52,13 +52,13 @@ type facetCounter struct {
 
 // newFacetCounter counts some facets; nil when none is asked for.
 func newFacetCounter(names []string) *facetCounter {
-	c := &facetCounter{values: map[int]map[string]int{}, counts: make([][]int, len(facetOrder))}
+	c := &facetCounter{values: make([]map[string]int, len(facetOrder)), counts: make([][]int, len(facetOrder))}
 	for i, name := range facetOrder {
 		if slices.Contains(names, name) {
-			c.values[i] = map[string]int{}
+			c.chosen, c.values[i] = append(c.chosen, i), map[string]int{}
 		}
 	}
-	if len(c.values) == 0 {
+	if len(c.chosen) == 0 {
 		return nil
 	}
 	return c
@@ -78,7 +78,7 @@ func (c *facetCounter) enter(s *part) error {
 
 func (c *facetCounter) begin(columns []facetColumn) {
 	c.columns = columns
-	for i := range c.values {
+	for _, i := range c.chosen {
 		c.counts[i] = make([]int, len(columns[i].values))
 	}
 }
@@ -88,7 +88,7 @@ func (c *facetCounter) add(doc uint32) {
 	if c == nil {
 		return
 	}
-	for i := range c.values {
+	for _, i := range c.chosen {
 		c.counts[i][c.columns[i].of[doc]]++
 	}
 }
@@ -98,10 +98,10 @@ func (c *facetCounter) leave() {
 	if c == nil {
 		return
 	}
-	for i, total := range c.values {
+	for _, i := range c.chosen {
 		for place, n := range c.counts[i] {
 			if value := c.columns[i].values[place]; n > 0 && value != "" {
-				total[value] += n
+				c.values[i][value] += n
 			}
 		}
 	}
@@ -112,9 +112,9 @@ func (c *facetCounter) result() map[string][]call.FacetCount {
 	if c == nil {
 		return nil
 	}
-	out := make(map[string][]call.FacetCount, len(c.values))
-	for i, counts := range c.values {
-		out[facetOrder[i]] = sortFacet(facetOrder[i], counts)
+	out := make(map[string][]call.FacetCount, len(c.chosen))
+	for _, i := range c.chosen {
+		out[facetOrder[i]] = sortFacet(facetOrder[i], c.values[i])
 	}
 	return out
 }

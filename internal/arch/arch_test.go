@@ -56,6 +56,7 @@ const anything = "*"
 // in one place.
 var libraries = map[string][]string{
 	"github.com/blevesearch/":            {"index"},
+	"github.com/RoaringBitmap/roaring":   {"index"},
 	"github.com/kardianos/service":       {"service"},
 	"github.com/robfig/cron":             {"config/schedule", "service"},
 	"github.com/spf13/cobra":             {"cmd/callsyncd"},
