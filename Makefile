@@ -43,7 +43,7 @@ bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 bench-search: ## searches beside SQLite's FTS5 (needs a C compiler); CALLSYNCD_BENCH_CALLS=100000, CALLSYNCD_BENCH_DIR keeps the archive
-	cd bench && CGO_ENABLED=1 $(GO) run -tags sqlite_fts5 .
+	cd bench && CGO_ENABLED=1 $(GO) run -mod=mod -tags sqlite_fts5 .
 
 model: ## let the engine and a misbehaving vendor of the model at each other 20,000 times; the last line sums up
 	CALLSYNCD_MODEL_CHECKS=20000 $(GO) test -count=1 -timeout 120m -run TestArchiveEqualsTheModel -v ./sync
