@@ -13,7 +13,7 @@ type SearchQuery struct {
 	// first; default ByStarted. Absent values come last.
 	OrderBy OrderBy
 	Limit   int
-	After string // cursor of the previous answer
+	After   string // cursor of the previous answer
 	// Facets names what to count among all matching calls: any of FacetNames.
 	Facets []string
 }
