@@ -34,6 +34,9 @@ type Provider interface {
 	Relink(context.Context, call.Documents) (call.Documents, error)
 	FetchLookup(ctx context.Context, name string) (call.LookupTable, error)
 	SetLookup(call.LookupTable)
+	// Missed names the tables in which calls were looked up in vain since they
+	// were set, those left out that a fresh table does not help.
+	Missed() []string
 }
 
 // Store is what the engine needs of the archive. Save commits atomically.
@@ -120,7 +123,8 @@ type Engine struct {
 	headWalk, pendingPass sync.Mutex // one run of each kind at a time
 	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
 
-	lookupsAt time.Time // guarded by naming
+	tables map[string]tableState // guarded by naming
+	missed chan struct{}         // a call was mapped without a name
 
 	mu         sync.Mutex
 	checkpoint call.Checkpoint
@@ -139,7 +143,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1),
+		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}
@@ -160,6 +164,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 			return nil, err
 		}
 		src.Provider.SetLookup(table)
+		e.tables[name] = stateOf(&table)
 	}
 	saved, err := e.store.Budget(ctx, src.ID)
 	if err != nil {

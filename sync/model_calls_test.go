@@ -75,6 +75,7 @@ func (v *modelVendor) FetchLookup(context.Context, string) (call.LookupTable, er
 	return call.LookupTable{}, call.ErrNotFound
 }
 func (v *modelVendor) SetLookup(call.LookupTable) {}
+func (v *modelVendor) Missed() []string           { return nil }
 
 // media is the answer of the vendor's media host for an address.
 func (v *modelVendor) media(url string) error {

@@ -288,3 +288,60 @@ func TestOverduePartsDoNotPollASpentBudget(t *testing.T) {
 		}
 	})
 }
+
+// A table of names is read because a call refers to what is not in it, beside
+// the walk that found the call, and a large one seldom.
+func TestNamesAreReadWhenACallMissesThem(t *testing.T) {
+	inBubble(t, 95, func(b *testbed) {
+		t := b.t
+		v := b.faulty()
+		v.names, v.nothingMissed = []string{"people"}, true
+		b.restart()
+		b.mustRound(true)
+		if v.nameFetches != 0 {
+			t.Fatalf("a table no call refers to was read %d times", v.nameFetches)
+		}
+		b.mustRound(false)
+		v.edit(func() {
+			v.nothingMissed = false
+			v.failName = func() error { time.Sleep(20 * time.Minute); return nil }
+		})
+		b.restart()
+		start, calls := time.Now(), 0
+		b.vendor.onList = func(int) {
+			if calls++; time.Since(start) > time.Minute {
+				t.Error("the walk waited for names")
+			}
+		}
+		b.mustRound(true)
+		if v.nameFetches != 1 || calls < 10 {
+			t.Errorf("the table was read %d times in a walk of %d pages", v.nameFetches, calls)
+		}
+	})
+}
+
+func TestTableIsDue(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for name, tc := range map[string]struct {
+		table       tableState
+		missed, due bool
+	}{
+		"never read, nothing missed":    {tableState{}, false, false},
+		"never read, missed":            {tableState{}, true, true},
+		"small, missed at once":         {tableState{ago(time.Minute), false, 10}, true, false},
+		"small, missed after an hour":   {tableState{ago(time.Hour), false, 10}, true, true},
+		"large, missed after an hour":   {tableState{ago(time.Hour), false, 100_000}, true, false},
+		"large, missed after a day":     {tableState{ago(24 * time.Hour), false, 100_000}, true, true},
+		"small, a day old":              {tableState{ago(24 * time.Hour), false, 10}, false, true},
+		"large, a day old":              {tableState{ago(24 * time.Hour), false, 100_000}, false, false},
+		"large, a week old":             {tableState{ago(7 * 24 * time.Hour), false, 100_000}, false, true},
+		"failed just now":               {tableState{ago(time.Minute), true, 0}, true, false},
+		"failed an hour ago":            {tableState{ago(time.Hour), true, 0}, false, true},
+		"read in the future by a clock": {tableState{ago(-time.Hour), false, 10}, false, true},
+	} {
+		if got := tc.table.due(now, tc.missed); got != tc.due {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -16,7 +16,10 @@ func (e *Engine) remap(ctx context.Context) error {
 	if err := e.again(ctx, e.remapOne); err != nil {
 		return err
 	}
-	return e.save(ctx, nil, func(c *call.Checkpoint) { c.Learned[learnedMapping] = e.info.Mapping })
+	return e.save(ctx, nil, func(c *call.Checkpoint) {
+		c.Learned[learnedMapping] = e.info.Mapping
+		delete(c.Learned, learnedNames)
+	})
 }
 
 // revisit marks the stored calls that want further documents since something

@@ -53,9 +53,10 @@ func (e *Engine) Trailing(ctx context.Context) error {
 }
 
 func (e *Engine) trailing(ctx context.Context) error {
-	if err := e.lookups(ctx); err != nil {
-		return err
-	}
+	return e.named(ctx, e.trailingWalk)
+}
+
+func (e *Engine) trailingWalk(ctx context.Context) error {
 	cutoff := e.now().Add(-e.src.Horizon)
 	if mark := e.Checkpoint().Watermark.Add(-headLookback); mark.Before(cutoff) {
 		cutoff = mark
@@ -77,12 +78,11 @@ func (e *Engine) Sweep(ctx context.Context) error {
 
 // fullWalk sweeps; within a round the statement is left to the round's end.
 func (e *Engine) fullWalk(ctx context.Context, round bool) error {
-	if err := e.lookups(ctx); err != nil {
-		return err
-	}
-	w, err := e.sweep(ctx)
-	w.round = round
-	return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Sweep })
+	return e.named(ctx, func(ctx context.Context) error {
+		w, err := e.sweep(ctx)
+		w.round = round
+		return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Sweep })
+	})
 }
 
 // finish keeps the outcome of a walk. A list read to its end is ground to work

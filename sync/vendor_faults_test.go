@@ -16,17 +16,18 @@ import (
 // Set its switches inside edit once an engine works with it.
 type faultyVendor struct {
 	*fakeVendor
-	repeatsLast bool                // beyond its end the list shows its last page over again
-	failFetch   func(call.ID) error // why a document of a call cannot be read
-	failRelink  func() error        // why no fresh recording address can be had
-	failName    func() error        // called for every table of names asked for
-	names       []string            // the tables of names
-	nameFetches int                 // how often one was asked for
-	nameRows    int                 // of the table in use
-	learn       func(list int) bool // whether the vendor's documents prove now that every call has a transcript
-	onFetch     func()              // called before each document is read
-	asked       map[call.ID]int     // how many documents were asked for, by call
-	travel      func(list int)      // called while a list answer is under way
+	repeatsLast   bool                // beyond its end the list shows its last page over again
+	failFetch     func(call.ID) error // why a document of a call cannot be read
+	failRelink    func() error        // why no fresh recording address can be had
+	failName      func() error        // called for every table of names asked for
+	names         []string            // the tables of names
+	nothingMissed bool                // no call refers to what is not in the tables
+	nameFetches   int                 // how often one was asked for
+	nameRows      int                 // of the table in use
+	learn         func(list int) bool // whether the vendor's documents prove now that every call has a transcript
+	onFetch       func()              // called before each document is read
+	asked         map[call.ID]int     // how many documents were asked for, by call
+	travel        func(list int)      // called while a list answer is under way
 }
 
 // learnedEverywhere is what a faultyVendor has learned once learn said so.
@@ -104,6 +105,16 @@ func (v *faultyVendor) Relink(ctx context.Context, docs call.Documents) (call.Do
 		return nil, fail()
 	}
 	return v.fakeVendor.Relink(ctx, docs)
+}
+
+// Missed says that every call misses something in every table, until told otherwise.
+func (v *faultyVendor) Missed() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.nothingMissed {
+		return nil
+	}
+	return v.names
 }
 
 func (v *faultyVendor) FetchLookup(_ context.Context, name string) (call.LookupTable, error) {

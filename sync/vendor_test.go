@@ -225,6 +225,7 @@ func (v *fakeVendor) FetchLookup(context.Context, string) (call.LookupTable, err
 	return call.LookupTable{}, call.ErrNotFound
 }
 func (v *fakeVendor) SetLookup(call.LookupTable) {}
+func (v *fakeVendor) Missed() []string           { return nil }
 
 // fakeMedia is a media host and disk in one.
 type fakeMedia struct {

@@ -212,6 +212,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 		return false, err
 	}
 	w.e.progress(ctx, w)
+	w.e.noteMissed()
 	if !more {
 		w.ended = true
 		return true, nil

@@ -34,7 +34,8 @@ type (
 // prelude are the functions every call expression may use.
 const prelude = `
 def words: map(select(type == "string" and test("\\S"))) | if length == 0 then null else join(" ") end;
-def lookup($table; $id): if $id == null then null else ($lookup[$table] // {})[$id | tostring] end;`
+def lookup($table; $id): if $id == null then null else
+($lookup[$table] // {})[$id | tostring] // _missed($lookup; $table; $id | tostring) end;`
 
 var preludeDefs = mustParse(prelude + " .").FuncDefs
 
@@ -69,7 +70,7 @@ func (p *program) build(source string, defs []*gojq.FuncDef, variables []string)
 		return err
 	}
 	query.FuncDefs = append(append([]*gojq.FuncDef{}, defs...), query.FuncDefs...)
-	p.code, err = gojq.Compile(query, gojq.WithVariables(variables))
+	p.code, err = gojq.Compile(query, gojq.WithVariables(variables), gojq.WithFunction("_missed", 3, 3, missed))
 	return err
 }
 

@@ -142,7 +142,9 @@ func (p *Provider) SetLookup(t call.LookupTable) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tables[t.Name] = rows
-	fresh := make(map[string]any, len(p.tables))
+	p.misses.renewed(&t)
+	fresh := make(map[string]any, len(p.tables)+1)
+	fresh[ownKey] = p.misses
 	for name, table := range p.tables {
 		fresh[name] = table
 	}

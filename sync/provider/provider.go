@@ -43,6 +43,7 @@ type Provider struct {
 	lookups atomic.Pointer[map[string]any] // decoded tables, replaced as a whole
 	mu      sync.Mutex
 	tables  map[string]any // guarded by mu; the source of lookups
+	misses  *misses
 	odd     map[string]int // guarded by mu; fields whose expression failed, counted
 }
 
@@ -61,13 +62,13 @@ func New(d *Description, o Options) (*Provider, error) {
 	if err := checkCredentials(d, o); err != nil {
 		return nil, err
 	}
-	p := &Provider{d: d, source: o.Source, base: u, log: o.Log, tables: map[string]any{}, odd: map[string]int{}}
+	p := &Provider{d: d, source: o.Source, base: u, log: o.Log, tables: map[string]any{}, misses: newMisses(), odd: map[string]int{}}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("source", o.Source)
 	p.authorize(o)
-	p.lookups.Store(&map[string]any{})
+	p.lookups.Store(&map[string]any{ownKey: p.misses})
 	if p.clock = o.Clock; p.clock == nil {
 		p.clock = call.RealClock{}
 	}
