@@ -61,6 +61,13 @@ func (a *app) printStatement(st *call.Statement, days bool) {
 	if n := openParts(st); !st.Proved && n > 0 {
 		a.bullets("Not proved because", []string{plural(n, "part") + " of held calls pending, or lost and not accepted; callsyncd gaps lists what is open now"})
 	}
+	if st.Accepted != nil {
+		a.bullets("Accepted", []string{fmt.Sprintf("%s vanished from the vendor's list at once; %s said at %s UTC that they were deleted there on purpose",
+			plural(st.Accepted.Calls, "call"), st.Accepted.By, moment(st.Accepted.At))})
+	}
+	if st.Listed == 0 && st.Held+st.ExtraCount == 0 {
+		a.bullets("Note", []string{"the vendor listed no calls; if there should be some, its credentials may be those of another account"})
+	}
 	a.printIDs("Missing calls", st.Missing, st.MissingCount)
 	a.printIDs("Extra calls", st.Extra, st.ExtraCount)
 	a.printDays(st.Days, days)

@@ -24,6 +24,7 @@ func statementOf(t *testing.T) call.Statement {
 		Source: "crm", Provider: "suresend", StartedAt: end.Add(-time.Hour), FinishedAt: end, Expected: &expected, Listed: 12037, Held: 12035,
 		Doubts:  []string{"the vendor counts 12040 calls but listed 12037", "the vendor's records changed: " + strings.Repeat("field note was there in 98 of 100 calls and is in none; ", 3)},
 		Missing: []call.ID{"c-1", "c-2\x1b[2J"}, MissingCount: 2, ExtraCount: 14, DeletedUpstream: 3, Unwanted: 7,
+		Accepted: &call.Acceptance{At: end.Add(-time.Minute), By: "kim\x1b[2J", Calls: 11},
 		Parts: map[call.PartName]map[call.State]int{call.PartRecord: {call.Stored: 12049}, call.PartTranscript: {call.Stored: 11000, call.None: 1040, call.Pending: 8, call.Lost: 1},
 			call.PartSummary: {call.None: 12049}, call.PartRecording: {call.Stored: 12039, call.Lost: 10}},
 		Open: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 8, "http_404": 1}, call.PartRecording: {"expired": 3}},
