@@ -53,11 +53,11 @@ func (v *faultyVendor) List(ctx context.Context, req call.ListRequest) (call.Pag
 	if last := (len(v.calls) + req.Size - 1) / req.Size; v.repeatsLast && req.Position.Page > last {
 		req.Position.Page = last
 	}
-	travel := v.travel
+	travel, number := v.travel, v.lists+1
 	v.mu.Unlock()
 	page, err := v.fakeVendor.List(ctx, req)
 	if travel != nil {
-		travel(v.lists)
+		travel(number)
 	}
 	return page, err
 }
