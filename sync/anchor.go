@@ -12,8 +12,10 @@ func (w *walker) anchor(page call.Page, next call.Position, fresh int) call.Posi
 	if w.e.info.Paging != call.PagingOffset {
 		return next
 	}
-	if w.anchored && fresh == 0 && len(page.Items) > 1 {
-		w.aligned = true // the very page it gave before
+	if w.anchored && fresh == 0 && len(page.Items) > 1 { // the very page it gave before
+		w.aligned, w.anchored = true, false
+		next.Offset = w.position.Offset + 1 // behind the anchor, as if there were none
+		return next
 	}
 	w.anchored = !w.aligned && len(page.Items) > 1
 	if w.anchored {

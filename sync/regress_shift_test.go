@@ -196,7 +196,7 @@ type repeatingVendor struct {
 
 func (v *repeatingVendor) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
 	if v.lists+1 == v.instead {
-		req.Position.Page = 1
+		req.Position = call.Position{Page: 1}
 	}
 	return v.fakeVendor.List(ctx, req)
 }
@@ -237,6 +237,54 @@ func TestCountThatIsTooLowEndsNoWalk(t *testing.T) {
 		b.mustRound(true)
 		if b.held() != 35 {
 			b.t.Errorf("held %d of 35", b.held())
+		}
+	})
+}
+
+// A page given twice by mistake looks like a vendor that gives whole pages only;
+// no row is left out for that.
+func TestPageGivenTwiceSkipsNoRow(t *testing.T) {
+	inBubble(t, 95, func(b *testbed) {
+		b.vendor.paging, b.vendor.noTotal = call.PagingOffset, true
+		b.source.Provider = &repeatingVendor{fakeVendor: b.vendor, instead: 2}
+		b.restart()
+		b.mustRound(false)
+		if b.held() != 95 {
+			b.t.Errorf("held %d of 95", b.held())
+		}
+	})
+}
+
+// clampingVendor gives seven rows at most, and does not say so.
+type clampingVendor struct{ *fakeVendor }
+
+func (v *clampingVendor) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
+	req.Size = min(req.Size, 7)
+	return v.fakeVendor.List(ctx, req)
+}
+
+// A vendor that begins to give fewer rows leaves no holes between pages read
+// from the end of its list.
+func TestSmallerPagesFromTheEndLeaveNoHoles(t *testing.T) {
+	inBubble(t, 95, func(b *testbed) {
+		b.vendor.paging = call.PagingOffset
+		b.vendor.reverseList()
+		b.restart()
+		b.mustRound(false)
+		b.source.Provider = &clampingVendor{b.vendor}
+		b.restart()
+		b.vendor.edit(func() {
+			for i := range b.vendor.calls {
+				b.vendor.calls[i].Rev = 1
+			}
+		})
+		if err := b.engine.Trailing(b.t.Context()); err != nil {
+			b.t.Error(err)
+		}
+		for _, c := range b.vendor.calls {
+			if b.versions(call.ID(c.ID)) != 2 {
+				b.t.Errorf("call %s was not read again", c.ID)
+			}
 		}
 	})
 }

@@ -71,8 +71,13 @@ func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error 
 		if _, err := w.step(ctx); err != nil {
 			return fmt.Errorf("backward: %w", err)
 		}
-		if w.size == size { // otherwise a smaller page was read, which may not reach this far
-			row = (row - 1) / size * size
+		start := (row - 1) / size * size
+		switch {
+		case w.size != size: // a smaller page was read, which may not reach this far
+		case e.info.Paging == call.PagingOffset && 0 < w.rows && w.rows < row-start:
+			w.size = w.rows // the vendor gives fewer rows than asked for: the next page reaches as far
+		default:
+			row = start
 		}
 	}
 	return nil

@@ -54,6 +54,7 @@ type walker struct {
 	partial  bool             // the walk did not begin at the list's beginning
 	round    bool             // the statement is made by the round this walk belongs to
 	quiet    bool             // the last page held only known, unchanged calls older than the cutoff
+	rows     int              // on the last page
 	largest  int              // rows on the largest page
 	anchored bool             // the position is that of the last row read, to show whether the list moved
 	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
@@ -189,11 +190,12 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	fresh := w.fresh
 	w.fresh = 0
 	next, more := w.next(page, fresh)
+	whole := w.aligned // whole pages only: the last one comes again for a row behind it
 	next = w.anchor(page, next, fresh)
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
-	w.stalled = w.stalled || more && w.repeats > 0 && !w.aligned
+	w.stalled = w.stalled || more && w.repeats > 0 && w.aligned == whole && !(whole && len(page.Items) < w.largest)
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
@@ -249,7 +251,8 @@ func (w *walker) count(page call.Page) (fresh int) {
 		w.began = page.FetchedAt
 	}
 	w.unusable += page.Unusable
-	w.largest = max(w.largest, len(page.Items))
+	w.rows = len(page.Items)
+	w.largest = max(w.largest, w.rows)
 	for _, it := range page.Items {
 		if it.CreatedAt.After(w.walk.Newest) {
 			w.walk.Newest = it.CreatedAt
