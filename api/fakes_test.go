@@ -236,7 +236,7 @@ func (f *fake) Status(context.Context) (call.StatusReport, error) {
 	return call.StatusReport{
 		Version: "1.2.3", StartedAt: at("2025-12-01T00:00:00Z"), Now: at("2025-12-02T00:00:00Z"), Problems: []string{},
 		Sources: []call.SourceStatus{{Name: "crm", Provider: "suresend", BaseURL: "https://api.example.com", Problems: []string{}, State: "idle",
-			Counts: counts, Overdue: map[call.PartName]int{}, Budget: []call.BudgetStatus{{Requests: 100, PerSeconds: 60, Used: 3}}, Order: call.OrderNewestFirst}},
+			Counts: counts, Overdue: map[call.PartName]int{}, Notes: []string{}, Budget: []call.BudgetStatus{{Requests: 100, PerSeconds: 60, Used: 3}}, Order: call.OrderNewestFirst}},
 		Index: call.IndexStatus{State: "ready", Documents: 2, Applied: 5},
 	}, f.err
 }

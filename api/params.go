@@ -85,8 +85,8 @@ var pageParams = []param{
 
 var viewParams = []param{
 	choice("fields", "light leaves out transcript and metadata", func(q *query, v string) { q.fields = v }, fieldsLight, fieldsFull),
-	choices("include", "what to show besides: transcript, metadata, the vendor's documents as they are now (raw), every version seen, the parts with their reasons",
-		func(q *query, v string) { q.include = append(q.include, v) }, "transcript", "raw", "versions", "metadata", "parts"),
+	choices("include", "what to show besides: transcript, metadata, the vendor's documents as they are now (raw), every version seen, the parts with their reasons, every recording file",
+		func(q *query, v string) { q.include = append(q.include, v) }, "transcript", "raw", "versions", "metadata", "parts", "recordings"),
 }
 
 var orderParams = []param{

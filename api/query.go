@@ -199,7 +199,7 @@ func (q *query) searchQuery() call.SearchQuery {
 
 // view says which parts of a call an answer shows besides its light fields.
 type view struct {
-	transcript, metadata, raw, versions, parts bool
+	transcript, metadata, raw, versions, parts, recordings bool
 }
 
 // view reads fields and include; full is the default of the operation.
@@ -212,6 +212,7 @@ func (q *query) view(full bool) view {
 		metadata:   full || slices.Contains(q.include, "metadata"),
 		raw:        slices.Contains(q.include, "raw"),
 		versions:   slices.Contains(q.include, "versions"),
+		recordings: slices.Contains(q.include, "recordings"),
 		parts:      slices.Contains(q.include, "parts"),
 	}
 }

@@ -18,7 +18,26 @@ type callView struct {
 	Metadata   *json.RawMessage            `json:"metadata,omitempty" doc:"absent from light calls"`
 	Raw        *map[string]json.RawMessage `json:"raw,omitempty" doc:"the vendor's current documents by name, verbatim; with include=raw"`
 	Versions   *[]call.Version             `json:"versions,omitempty" doc:"every state of the call that was seen, oldest first; with include=versions"`
+	Recordings *[]recordingView            `json:"recordings,omitempty" doc:"every recording file of the call, the current one first; with include=recordings"`
 	Details    *partDetails                `json:"part_details,omitempty" doc:"what is known about each part; with include=parts"`
+}
+
+// recordingView is a recording file of a call.
+type recordingView struct {
+	call.Recording
+	Current    bool       `json:"current" doc:"whether it is the one under recording"`
+	SetAsideAt *time.Time `json:"set_aside_at" doc:"when another one took its place at the vendor, or when it was found worse than the current one"`
+}
+
+func recordingsOf(r *call.Record) *[]recordingView {
+	views := []recordingView{}
+	if r.Call.Recording != nil {
+		views = append(views, recordingView{Recording: *r.Call.Recording, Current: true})
+	}
+	for _, f := range slices.Backward(r.Former) {
+		views = append(views, recordingView{Recording: f.Recording, SetAsideAt: &f.SetAsideAt})
+	}
+	return &views
 }
 
 // partDetails is the state of each part with what is known about it.
@@ -79,12 +98,15 @@ func paginate(total, limit int, next string) pagination {
 // show makes c presentable, loading what v wants beyond the light fields.
 func (s *server) show(ctx context.Context, c call.Call, v view) (callView, error) {
 	var out callView
-	if v.transcript || v.metadata || v.parts {
+	if v.transcript || v.metadata || v.parts || v.recordings {
 		record, err := s.Store.Load(ctx, c.Key)
 		if err != nil {
 			return callView{}, err
 		}
 		c = record.Call
+		if v.recordings {
+			out.Recordings = recordingsOf(&record)
+		}
 		if v.parts {
 			out.Details = detailsOf(&record.Parts)
 		}

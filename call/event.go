@@ -12,6 +12,7 @@ const (
 	EventParts        EventKind = "parts"            // parts changed their state, or another attempt failed
 	EventLinkRenewed  EventKind = "link_renewed"     // a fresh recording link was asked for
 	EventQuarantined  EventKind = "quarantined"      // a worse version came and was not made the current one
+	EventReplaced     EventKind = "replaced"         // the vendor's recording became another one
 	EventMissing      EventKind = "missing_upstream" // a complete walk did not list it
 	EventDeleted      EventKind = "deleted_upstream" // it counts as deleted at the vendor
 	EventReturned     EventKind = "returned"         // listed again after it was missing or deleted

@@ -133,6 +133,7 @@ type Mapped struct {
 	Transcript     PartEvidence
 	Summary        PartEvidence
 	Recording      PartEvidence
+	RecordingMark  string // that of its link, see RecordingLink; empty without one
 }
 
 // RecordingLink is where a recording can be had for a while.
@@ -143,6 +144,10 @@ type RecordingLink struct {
 	ExpiresAt time.Time
 	Guessed   bool
 	FetchedAt time.Time
+	// Mark identifies the recording for as long as the vendor does not replace
+	// it: the document it was found in, a colon, and a hash. Empty when nothing
+	// identifies it.
+	Mark string
 }
 
 // LookupTable maps an id (of a user, agent, contact, campaign) to what the

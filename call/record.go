@@ -37,6 +37,17 @@ type Record struct {
 	TranscriptFrom string `json:"transcript_from,omitempty"`
 	// MissedSweeps counts the complete walks in a row that did not list the call.
 	MissedSweeps int `json:"missed_sweeps,omitempty"`
+	// RecordingMark is the RecordingLink.Mark of the stored recording.
+	RecordingMark string `json:"recording_mark,omitempty"`
+	// Former are recordings of the call that the vendor replaced, or that came to
+	// replace a better one, oldest first. Their files stay.
+	Former []FormerRecording `json:"former,omitempty"`
+}
+
+// FormerRecording is a stored recording that is not the current one.
+type FormerRecording struct {
+	Recording
+	SetAsideAt time.Time `json:"set_aside_at"`
 }
 
 // Mirror copies the part states into the reader's view of the call.
@@ -106,4 +117,6 @@ type Known struct {
 	ListFingerprint string
 	// RecordingPending is true while the recording is still to be fetched.
 	RecordingPending bool
+	// RecordingMark is that of the stored recording; empty without one.
+	RecordingMark string
 }

@@ -48,6 +48,8 @@ type SourceStatus struct {
 	// ClockAheadSeconds is how far this machine's clock was ahead of the vendor's
 	// when it last answered; negative when behind, 0 before it answered.
 	ClockAheadSeconds float64 `json:"clock_ahead_seconds"`
+	// Notes are things worth knowing that keep nothing from being green.
+	Notes []string `json:"notes"`
 	// Round numbers the complete rounds finished since the daemon started.
 	Round int `json:"round"`
 }

@@ -73,6 +73,7 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		return st, err
 	}
 	st.Problems = a.problems(s, &c, &st, now)
+	st.Notes = notes(s)
 	st.Green = len(st.Problems) == 0
 	return st, nil
 }
@@ -100,6 +101,15 @@ func (a *Archive) overdue(ctx context.Context, source call.SourceID, counts call
 		}
 	}
 	return overdue, nil
+}
+
+// notes says in words what is worth knowing of a source all the same.
+func notes(s *source) []string {
+	notes := []string{}
+	if s.engine.RestlessMarks() {
+		notes = append(notes, "the addresses of recordings change while the recordings do not: a recording that is replaced there is not noticed by its address; give its identity in the description")
+	}
+	return notes
 }
 
 // problems says in words what keeps a source from being green.

@@ -73,6 +73,11 @@ func (v *verifier) database(ctx context.Context) error {
 func (v *verifier) recordings(ctx context.Context) error {
 	return v.a.store.Each(ctx, "", func(r call.Record) error {
 		rec, key := r.Call.Recording, r.Call.Key
+		for i := range r.Former {
+			if err := v.former(ctx, key, &r.Former[i].Recording); err != nil {
+				return err
+			}
+		}
 		if rec == nil || rec.File == nil {
 			if r.Parts.Recording.State == call.Stored {
 				v.problem("bad_record", &key, "", "the recording counts as stored but names no file")
@@ -102,6 +107,26 @@ func (v *verifier) recordings(ctx context.Context) error {
 	})
 }
 
+// former recomputes the hash of a recording that another one took the place of.
+func (v *verifier) former(ctx context.Context, key call.Key, rec *call.Recording) error {
+	v.files[*rec.File] = key
+	sum, size, err := v.a.media.Hash(ctx, *rec.File)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case errors.Is(err, call.ErrNotFound):
+		v.problem("missing_file", &key, *rec.File, "the recording that was replaced at the vendor is gone from the disk; it cannot be had again")
+	case err != nil:
+		v.problem("unreadable_file", &key, *rec.File, "%v", err)
+	case sum != *rec.SHA256 || size != *rec.SizeBytes:
+		v.problem("hash_mismatch", &key, *rec.File, "the recording that was replaced at the vendor is not the one that was stored: sha256 now %s, %d bytes", sum, size)
+	default:
+		v.report.Recordings++
+		v.report.Bytes += size
+	}
+	return nil
+}
+
 // strays finds files nobody accounts for: left by a crash between the rename
 // of a file and its entry in the database, or put there by somebody.
 func (v *verifier) strays(ctx context.Context) error {
@@ -118,6 +143,9 @@ func (v *verifier) strays(ctx context.Context) error {
 	// Recordings may have been stored while we looked.
 	err = v.a.store.Each(ctx, "", func(r call.Record) error {
 		if rec := r.Call.Recording; rec != nil && rec.File != nil {
+			delete(unknown, *rec.File)
+		}
+		for _, rec := range r.Former {
 			delete(unknown, *rec.File)
 		}
 		return nil
@@ -145,7 +173,7 @@ func (v *verifier) reopen(ctx context.Context) error {
 				return err
 			}
 		}
-		record.Call.Recording = nil
+		record.Call.Recording, record.RecordingMark = nil, ""
 		record.Parts.Recording = call.Part{State: call.Pending, Reason: again.reason, NextTry: v.a.clock.Now().UTC(), Deadline: v.a.clock.Now().Add(time.Hour).UTC()}
 		write := call.Write{Record: record, Kind: call.ChangePart, Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}
 		if err := v.a.store.Save(ctx, call.Batch{Source: again.key.Source, Writes: []call.Write{write}}); err != nil {

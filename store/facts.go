@@ -59,7 +59,7 @@ func factsOf(c *call.Call) facts {
 	f := facts{}
 	f.set(hasTranscript, c.Parts.Transcript == call.Stored)
 	f.set(hasSummary, c.Parts.Summary == call.Stored)
-	f.set(hasRecording, c.Parts.Recording == call.Stored)
+	f.set(hasRecording, c.Parts.Recording == call.Stored || c.Recording != nil && c.Recording.File != nil)
 	f.set(isSettled, c.Settled)
 	f.set(isDeleted, c.DeletedUpstreamAt != nil)
 	if c.EndedAt != nil {

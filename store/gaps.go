@@ -139,6 +139,9 @@ func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, r
 		return fmt.Errorf("%w: it is %s, only a part that is lost or overdue can be acknowledged", call.ErrRefused, part.State)
 	}
 	*part = call.Part{State: call.Lost, Reason: part.Reason, Attempts: part.Attempts}
+	if name == call.PartRecording && r.Call.Recording != nil && r.Call.Recording.File != nil {
+		part.State = call.Stored // only its replacement is lost
+	}
 	part.Acknowledged = &call.Acknowledgement{At: w.now, Reason: reason}
 	counts, err := loadCounts(w.tx, key.Source)
 	if err != nil {

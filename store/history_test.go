@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"callsyncd/call"
 )
@@ -59,5 +60,29 @@ func TestHistoryTellsTheLifeOfACall(t *testing.T) {
 	}
 	if _, err := s.History(t.Context(), call.Key{Source: "crm", ID: "2"}); !errors.Is(err, call.ErrNotFound) {
 		t.Errorf("unknown call: %v", err)
+	}
+}
+
+// TestFormerRecordingsAreKept with their call, and the mark is at hand without
+// reading the record.
+func TestFormerRecordingsAreKept(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, tempDir(t))
+	key := call.Key{Source: "crm", ID: "1"}
+	file, other, sum := "recordings/crm/a.wav", "recordings/crm/b.wav", "00"
+	record := call.Record{Call: call.Call{Key: key, Recording: &call.Recording{File: &file, SHA256: &sum}}, Fingerprints: map[string]string{call.DocumentList: "f1"},
+		RecordingMark: "list:0123", Former: []call.FormerRecording{{Recording: call.Recording{State: call.Stored, File: &other, SHA256: &sum}, SetAsideAt: time.Unix(1700000000, 0).UTC()}}}
+	record.Parts.Recording.State = call.Stored
+	first := call.Write{Record: record, Documents: call.Documents{call.DocumentList: {Body: []byte(`{}`)}}, Kind: call.ChangeNew}
+	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{first}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Load(t.Context(), key)
+	if err != nil || got.RecordingMark != record.RecordingMark || len(got.Former) != 1 || *got.Former[0].File != other || !got.Former[0].SetAsideAt.Equal(record.Former[0].SetAsideAt) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	known, err := s.Known(t.Context(), "crm", []call.ID{"1"})
+	if k := known["1"]; err != nil || k.ListFingerprint != "f1" || k.RecordingMark != "list:0123" {
+		t.Errorf("%+v, %v", k, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"callsyncd/call"
@@ -63,7 +64,14 @@ type storedRecord struct {
 	Fingerprints   map[string]string `json:"fingerprints,omitzero"`
 	TranscriptFrom string            `json:"transcript_from,omitzero"`
 	MissedSweeps   int               `json:"missed_sweeps,omitzero"`
+	RecordingMark  string            `json:"recording_mark,omitzero"`
+
+	Former []call.FormerRecording `json:"former,omitzero"`
 }
+
+// markSeparator stands between the list fingerprint and the recording's mark,
+// where there is one.
+const markSeparator = "\x00"
 
 // recordFormat began the values of the calls bucket before they were sealed.
 const recordFormat = 1
@@ -86,7 +94,7 @@ const ownTranscript = 0
 // encodeRecord encodes a record without its key and transcript. What the
 // engine asks for on every list row comes first, in front of the packed JSON.
 func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
-	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom, r.MissedSweeps})
+	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom, r.MissedSweeps, r.RecordingMark, r.Former})
 	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)
 	}
@@ -96,7 +104,7 @@ func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
 	}
 	b := make([]byte, 0, len(body)+len(r.Call.Metadata)+64)
 	b = append(b, sealed, pending)
-	b = appendBytes(b, []byte(r.Fingerprints[call.DocumentList]))
+	b = appendBytes(b, []byte(listAndMark(r)))
 	b = binary.AppendUvarint(b, uint64(len(refs.versions)))
 	for _, seq := range refs.versions {
 		b = binary.AppendUvarint(b, seq)
@@ -105,6 +113,13 @@ func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
 	b = binary.AppendUvarint(b, refs.transcript)
 	b = appendBytes(b, r.Call.Metadata)
 	return seal(nil, pack(b, body)), nil
+}
+
+func listAndMark(r *call.Record) string {
+	if r.RecordingMark == "" {
+		return r.Fingerprints[call.DocumentList]
+	}
+	return r.Fingerprints[call.DocumentList] + markSeparator + r.RecordingMark
 }
 
 // decodeKnown decodes only what decides whether a listed call is news.
@@ -124,7 +139,8 @@ func cutKnown(b []byte) (known call.Known, rest []byte, err error) {
 	if err != nil {
 		return call.Known{}, nil, err
 	}
-	return call.Known{ListFingerprint: string(list), RecordingPending: b[1] == 1}, rest, nil
+	print, mark, _ := strings.Cut(string(list), markSeparator)
+	return call.Known{ListFingerprint: print, RecordingPending: b[1] == 1, RecordingMark: mark}, rest, nil
 }
 
 func cutRefs(b []byte) (r refs, rest []byte, err error) {
@@ -179,7 +195,8 @@ func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) 
 	if err := json.Unmarshal(body, &stored); err != nil {
 		return r, refs, fmt.Errorf("%w: %w", call.ErrCorrupt, err)
 	}
-	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom, MissedSweeps: stored.MissedSweeps}
+	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom, MissedSweeps: stored.MissedSweeps,
+		RecordingMark: stored.RecordingMark, Former: stored.Former}
 	r.Call.Key, r.Call.Source, r.Call.ID = key, key.Source, key.ID
 	r.Call.Version = len(refs.versions)
 	if len(metadata) > 0 {

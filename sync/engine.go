@@ -133,9 +133,10 @@ type Engine struct {
 	forbids    forbids
 	doubts     doubts
 	active     int
-	accepted   string        // who accepts in the present round that calls vanished
-	owed       *owed         // the statement a round gives at its end
-	nudge      chan struct{} // closed and replaced when pending parts may have come due
+	accepted   string               // who accepts in the present round that calls vanished
+	owed       *owed                // the statement a round gives at its end
+	refetching map[call.ID]struct{} // recordings on disk that are fetched again
+	nudge      chan struct{}        // closed and replaced when pending parts may have come due
 }
 
 // New makes the engine of one source and loads where it left off.
@@ -143,7 +144,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
+		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, refetching: make(map[call.ID]struct{}), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}

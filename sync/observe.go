@@ -153,7 +153,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		r.Parts = had.Parts
 		c.FirstSeenAt, c.Version, c.ChangedAt = earlier(old.FirstSeenAt, now), old.Version, old.ChangedAt
 		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
-		r.MissedSweeps = had.MissedSweeps
+		r.MissedSweeps, r.RecordingMark, r.Former = had.MissedSweeps, had.RecordingMark, had.Former
 		if p := &r.Parts.Transcript; p.Reason == quarantined {
 			p.Reason = ""
 		}
@@ -182,6 +182,8 @@ func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
 	p.Transcript = settle(p.Transcript, mapped.Transcript, w)
 	p.Summary = settle(p.Summary, mapped.Summary, w)
 	switch {
+	case hasFile(r) && e.src.Recordings:
+		e.settleStored(r, mapped.Recording, mapped.RecordingMark, w)
 	case p.Recording.State == call.Stored:
 	case !e.src.Recordings:
 		p.Recording = call.Part{State: call.None, Reason: "not_wanted"}

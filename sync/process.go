@@ -101,8 +101,11 @@ func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, a 
 		case !ok && !e.src.Since.IsZero() && !it.CreatedAt.IsZero() && it.CreatedAt.Before(e.src.Since):
 			work.skipped = append(work.skipped, it.ID)
 		case ok && have.ListFingerprint == it.Fingerprint && e.replies.confirm(it.ID, a, turn):
-			if have.RecordingPending {
+			switch {
+			case have.RecordingPending:
 				e.offerLink(it, page)
+			case have.RecordingMark != "" && e.otherRecording(it, page, have.RecordingMark):
+				todo = append(todo, it)
 			}
 		case turn == claimed && !e.replies.replace(it.ID, a):
 			work.contested++
@@ -112,6 +115,13 @@ func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, a 
 	}
 	work.touched = len(todo) + work.contested
 	return todo, nil
+}
+
+// otherRecording reports whether an item that is otherwise unchanged shows
+// another recording than the one that is stored.
+func (e *Engine) otherRecording(it call.Item, page call.Page, mark string) bool {
+	link, ok := e.src.Provider.Link(call.Documents{call.DocumentList: {Body: it.Body, FetchedAt: page.FetchedAt}})
+	return ok && e.src.Recordings && replaced(mark, link.Mark) && e.mayRefetch()
 }
 
 func (e *Engine) offerLink(it call.Item, page call.Page) {

@@ -91,6 +91,7 @@ func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write 
 		e.log.Warn("stored call no longer maps", "call_id", string(record.Call.ID), "err", err)
 		return nil
 	}
+	mapped.RecordingMark = "" // nothing was seen
 	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, false, nil)
 	next.Parts = record.Parts
 	for name, found := range map[call.PartName]bool{call.PartTranscript: len(next.Call.Transcript) > 0, call.PartSummary: next.Call.Summary != nil} {

@@ -96,6 +96,9 @@ func settle(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 	return expect(prev, ev, w)
 }
 
+// linkLife is how long a recording's link is thought to live until it is seen.
+const linkLife = time.Hour
+
 // queued is the reason of a recording whose address is known and was not tried.
 const queued = "queued"
 
@@ -110,7 +113,7 @@ func settleRecording(prev call.Part, ev call.PartEvidence, w *weather) call.Part
 		if prev.State == call.Pending && prev.Attempts > 0 {
 			return prev // the next attempt has its time
 		}
-		return call.Part{State: call.Pending, Reason: queued, NextTry: w.now, Deadline: w.now.Add(time.Hour), Acknowledged: prev.Acknowledged}
+		return call.Part{State: call.Pending, Reason: queued, NextTry: w.now, Deadline: w.now.Add(linkLife), Acknowledged: prev.Acknowledged}
 	case prev.State == call.Lost:
 		return prev
 	case w.failure != nil && !w.live() && ev.Evidence != call.EvidenceAbsent:

@@ -58,6 +58,10 @@ type fakeCall struct {
 	Status     string    `json:"status"`
 	// Audio is what the vendor says of a recording whose address it does not show; empty means that there is none.
 	Audio call.Evidence `json:"audio,omitempty"`
+	// Mark identifies the recording, if anything does; its content is Sound. Neither changes the fingerprint.
+	Mark  string  `json:"mark,omitempty"`
+	Sound string  `json:"-"`
+	Secs  float64 `json:"secs,omitempty"`
 }
 
 func (v *fakeVendor) Info() call.ProviderInfo {
@@ -98,7 +102,10 @@ func (v *fakeVendor) List(_ context.Context, req call.ListRequest) (call.Page, e
 	page := call.Page{FetchedAt: time.Now().Add(v.ahead)}
 	for _, c := range rows[from:to] {
 		body, _ := json.Marshal(c)
-		sum := sha256.Sum256(body)
+		unmarked := *c
+		unmarked.Mark = ""
+		plain, _ := json.Marshal(&unmarked)
+		sum := sha256.Sum256(plain)
 		page.Items = append(page.Items, call.Item{ID: call.ID(c.ID), Body: body, Fingerprint: hex.EncodeToString(sum[:]), CreatedAt: c.Created})
 	}
 	if !v.noTotal {
@@ -161,7 +168,13 @@ func (v *fakeVendor) Renew(part call.PartName, _ call.Documents) []string {
 	return nil
 }
 
-func (v *fakeVendor) Fingerprint(_ string, body json.RawMessage) (string, error) {
+func (v *fakeVendor) Fingerprint(name string, body json.RawMessage) (string, error) {
+	if name == call.DocumentList {
+		var c fakeCall
+		_ = json.Unmarshal(body, &c)
+		c.Mark = ""
+		body, _ = json.Marshal(&c)
+	}
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:]), nil
 }
@@ -171,6 +184,10 @@ func (v *fakeVendor) Map(docs call.Documents) (call.Mapped, error) {
 	created := listed.Created
 	status := call.Status(listed.Status)
 	m := call.Mapped{Call: call.Call{ID: call.ID(listed.ID), CreatedAt: &created, StartedAt: &created, Status: &status, Metadata: json.RawMessage(`{}`)}}
+	if listed.Secs > 0 {
+		m.Call.DurationSeconds = &listed.Secs
+	}
+	m.RecordingMark = markOf(&listed)
 	m.Summary = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Transcript = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Recording = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
@@ -206,7 +223,14 @@ func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
 		life = v.linkLife(listed.ID)
 	}
 	return call.RecordingLink{URL: call.SignedURL(url),
-		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life)}, listed.Recording
+		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life), Mark: markOf(&listed)}, listed.Recording
+}
+
+func markOf(c *fakeCall) string {
+	if c.Mark == "" || !c.Recording {
+		return ""
+	}
+	return call.DocumentList + ":" + c.Mark
 }
 
 func (v *fakeVendor) Relink(_ context.Context, docs call.Documents) (call.Documents, error) {
@@ -233,6 +257,8 @@ type fakeMedia struct {
 	get    func(url string) error
 	gets   int
 	stored map[call.Key]string
+	// sound is what the host sends, and how many seconds it lasts; nil for the link itself, of unknown length.
+	sound func(url string) (content string, seconds float64)
 }
 
 func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
@@ -245,7 +271,11 @@ func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart)
 			return nil, call.MediaExpect{}, err
 		}
 	}
-	return io.NopCloser(bytes.NewReader([]byte(url.Reveal()))), call.MediaExpect{SizeBytes: -1}, nil
+	content := url.Reveal()
+	if m.sound != nil {
+		content, _ = m.sound(content)
+	}
+	return io.NopCloser(bytes.NewReader([]byte(content))), call.MediaExpect{SizeBytes: -1}, nil
 }
 
 func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Reader, _ call.MediaExpect) (call.Recording, error) {
@@ -256,8 +286,16 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stored[key] = string(b)
+	hash := sha256.Sum256(b)
+	sum := hex.EncodeToString(hash[:])
 	file, size, now := "recordings/"+string(key.ID), int64(len(b)), time.Now()
-	return call.Recording{File: &file, SizeBytes: &size, StoredAt: &now}, nil
+	r := call.Recording{File: &file, SizeBytes: &size, SHA256: &sum, StoredAt: &now}
+	if m.sound != nil {
+		file += "_" + sum[:4]
+		_, seconds := m.sound("/" + string(key.ID) + "?")
+		r.DurationSeconds = &seconds
+	}
+	return r, nil
 }
 
 func (m *fakeMedia) Part(call.Key, string) call.MediaPart { return call.MediaPart{} }

@@ -86,8 +86,19 @@ type Call struct {
 	// Raw holds the vendor's current documents by name.
 	Raw      map[string]json.RawMessage `json:"raw,omitempty"`
 	Versions []call.Version             `json:"versions,omitempty"`
+	// Recordings are all recording files, with "recordings" in Show.Include.
+	Recordings []RecordingFile `json:"recordings,omitempty"`
 	// Details is what is known about each part, with "parts" in Show.Include.
 	Details map[call.PartName]PartDetail `json:"part_details,omitempty"`
+}
+
+// RecordingFile is one of the recording files of a call.
+type RecordingFile struct {
+	call.Recording
+	Current bool `json:"current"`
+	// SetAsideAt is when another one took its place, or when it was found worse
+	// than the current one; nil for the current one.
+	SetAsideAt *time.Time `json:"set_aside_at"`
 }
 
 // PartDetail is the state of a part with what is known about it.

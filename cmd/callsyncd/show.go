@@ -35,7 +35,7 @@ func newShow(a *app) *cobra.Command {
 				show.Include = append(show.Include, "raw")
 			}
 			if versions {
-				show.Include = append(show.Include, "versions")
+				show.Include = append(show.Include, "versions", "recordings")
 			}
 			return a.with(c.Context(), anySource, func(r *archive) error { return a.show(c.Context(), r, key, show, transcript) })
 		},
@@ -72,6 +72,7 @@ func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Sh
 	if c.Versions != nil {
 		a.printVersions(c.Versions)
 	}
+	a.printFormer(c.Recordings)
 	return nil
 }
 
@@ -217,6 +218,15 @@ func indented(document []byte) string {
 		return safe(string(document))
 	}
 	return string(safeJSON(b.Bytes()))
+}
+
+// printFormer shows the recording files that are not the current one.
+func (a *app) printFormer(files []client.RecordingFile) {
+	for i := range files {
+		if f := &files[i]; !f.Current && f.File != nil && f.SetAsideAt != nil {
+			a.say("recording set aside %s: %s", moment(*f.SetAsideAt), safe(*f.File))
+		}
+	}
 }
 
 func (a *app) printVersions(versions []call.Version) {

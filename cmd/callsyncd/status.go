@@ -69,6 +69,7 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 		a.say("daemon: not running")
 	}
 	a.printClocks(s)
+	a.printNotes(s)
 	for i := range s.Sources {
 		a.printProblems(s.Sources[i].Name, problemsOf(&s.Sources[i]))
 		a.printEmpty(&s.Sources[i])
@@ -125,6 +126,15 @@ func (a *app) printClocks(s *call.StatusReport) {
 		}
 		if ahead.Abs() > clockApart {
 			a.say("%s this machine's clock is %v %s the vendor's of %s: check its time", a.ink().yellow("?"), ahead.Abs(), word, safe(string(s.Sources[i].Name)))
+		}
+	}
+}
+
+// printNotes says what is worth knowing of a source and no problem.
+func (a *app) printNotes(s *call.StatusReport) {
+	for i := range s.Sources {
+		for _, note := range s.Sources[i].Notes {
+			a.say("%s %s: %s", a.ink().yellow("?"), safe(string(s.Sources[i].Name)), safe(note))
 		}
 	}
 }

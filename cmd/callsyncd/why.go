@@ -63,6 +63,7 @@ var eventNames = map[call.EventKind]string{
 	call.EventParts:        "parts",
 	call.EventLinkRenewed:  "fresh recording link",
 	call.EventQuarantined:  "worse version set aside",
+	call.EventReplaced:     "recording replaced",
 	call.EventMissing:      "missing from a walk",
 	call.EventDeleted:      "deleted at the vendor",
 	call.EventReturned:     "listed again",

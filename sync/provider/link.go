@@ -2,9 +2,13 @@ package provider
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -48,11 +52,33 @@ func (p *Provider) link(ctx context.Context, v *view, only string) (best call.Re
 		}
 		link := call.RecordingLink{URL: call.SignedURL(strings.TrimSpace(address)), FetchedAt: v.docs[s.Document].FetchedAt}
 		p.expiry(ctx, v, s, document, u, &link)
+		link.Mark = p.mark(ctx, v, s, document, u)
 		if !ok || link.FetchedAt.After(best.FetchedAt) {
 			best, ok = link, true
 		}
 	}
 	return best, ok, broken
+}
+
+// mark hashes what identifies a recording in a document; empty for nothing.
+func (p *Provider) mark(ctx context.Context, v *view, s *linkSource, document any, u *url.URL) string {
+	identity := []byte(path.Base(u.Path))
+	switch {
+	case s.Identity != nil:
+		value := p.fieldOf(ctx, v, s.Identity, document)
+		if value == nil {
+			return ""
+		}
+		text, err := json.Marshal(value)
+		if err != nil { // a number JSON cannot write
+			return ""
+		}
+		identity = text
+	case u.Path == "" || strings.HasSuffix(u.Path, "/"):
+		return ""
+	}
+	sum := sha256.Sum256(identity)
+	return s.Document + ":" + hex.EncodeToString(sum[:8])
 }
 
 // expiry takes the earliest end the vendor or the URL gives, else the
@@ -109,17 +135,19 @@ func signedUntil(u *url.URL) (ends []time.Time) {
 	return ends
 }
 
-func (p *Provider) recordingEvidence(ctx context.Context, v *view) call.PartEvidence {
-	_, ok, broken := p.link(ctx, v, "")
+// recordingEvidence also returns the mark of the recording's link.
+func (p *Provider) recordingEvidence(ctx context.Context, v *view) (e call.PartEvidence, mark string) {
+	link, ok, broken := p.link(ctx, v, "")
+	mark = link.Mark
 	var documents []string
 	for _, s := range p.d.spec.Recording.Sources {
 		documents = append(documents, s.Document)
 	}
-	e := p.evidence(ctx, v, &p.d.spec.Recording.evidence, ok, documents)
+	e = p.evidence(ctx, v, &p.d.spec.Recording.evidence, ok, documents)
 	if e.Evidence == call.EvidenceUnknown && broken {
 		e = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "bad_url"}
 	}
-	return e
+	return e, mark
 }
 
 // Relink re-reads what gives a fresh recording URL, in the description's order

@@ -1,0 +1,168 @@
+package callsync
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"callsyncd/call"
+)
+
+// sounding gives every call a recording that is identified by its Mark, with
+// its Sound as content.
+func (b *testbed) sounding(mark func(i int) string) {
+	for i, c := range b.vendor.calls {
+		c.Recording, c.Mark, c.Sound, c.Secs = true, mark(i), "first "+c.ID, 60
+	}
+	b.media.sound = func(url string) (string, float64) {
+		b.vendor.mu.Lock()
+		defer b.vendor.mu.Unlock()
+		id := url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
+		for _, c := range b.vendor.calls {
+			if c.ID == id {
+				return c.Sound, c.Secs
+			}
+		}
+		return "", 0
+	}
+}
+
+func fixed(i int) string { return fmt.Sprint("file", i) }
+
+func TestReplacedRecordingIsFetchedAndBothAreKept(t *testing.T) {
+	inBubble(t, 5, func(b *testbed) {
+		b.sounding(fixed)
+		b.mustRound(false)
+		before := b.load("c003").Call.Recording
+		b.vendor.edit(func() { c := b.vendor.calls[2]; c.Mark, c.Sound = "file2-redacted", "second" })
+		r := b.mustRound(true)
+		got := b.load("c003")
+		if r.Recordings != 1 || *got.Call.Recording.SHA256 == *before.SHA256 || got.Call.Version != 1 || got.Parts.Recording.Reason != "" {
+			t.Errorf("%+v, %+v", got.Call.Recording, got.Parts.Recording)
+		}
+		if len(got.Former) != 1 || *got.Former[0].SHA256 != *before.SHA256 || *got.Former[0].File != *before.File || *got.Former[0].File == *got.Call.Recording.File {
+			t.Errorf("former %+v", got.Former)
+		}
+		if kinds := fmt.Sprint(b.kinds("c003")); !strings.Contains(kinds, string(call.EventReplaced)) {
+			t.Errorf("history %s", kinds)
+		}
+		gets := b.media.gets
+		b.mustRound(true)
+		if b.media.gets != gets {
+			t.Error("fetched once more")
+		}
+	})
+}
+
+// TestReplacementIsOfferedWhileTheOldOneStays: until the new file is here, the
+// recording is a gap, and the old file can be had.
+func TestReplacementIsOfferedWhileTheOldOneStays(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.sounding(fixed)
+		b.mustRound(false)
+		b.vendor.edit(func() { b.vendor.calls[0].Mark = "other" })
+		b.answerMedia(func(string) error { return call.ErrTransient })
+		if r := b.round(true); r.Complete {
+			t.Error("complete without the replacement")
+		}
+		got := b.load("c001")
+		if p := got.Parts.Recording; p.State != call.Pending || p.Reason == "" || got.Call.Recording.File == nil {
+			t.Errorf("%+v", p)
+		}
+		b.runFor(60 * 24 * time.Hour)
+		got = b.load("c001")
+		if p := got.Parts.Recording; p.State != call.Stored || p.Reason != quarantined || got.Call.Recording.File == nil {
+			t.Errorf("after two months: %+v", p)
+		}
+	})
+}
+
+func TestWorseReplacementNeverBecomesCurrent(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sound  string
+		secs   float64 // of the audio; the call lasts 60
+		refuse error
+	}{
+		"shorter than the call": {sound: "cut", secs: 20},
+		"no audio":              {refuse: call.ErrCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.sounding(fixed)
+				b.mustRound(false)
+				before := b.load("c001").Call.Recording
+				time.Sleep(80 * time.Hour)
+				sound := b.media.sound
+				b.media.sound = func(url string) (string, float64) {
+					if tc.secs > 0 {
+						return tc.sound, tc.secs
+					}
+					return sound(url)
+				}
+				b.answerMedia(func(string) error { return tc.refuse })
+				b.vendor.edit(func() { b.vendor.calls[0].Mark = "other" })
+				b.mustRound(true)
+				got := b.load("c001")
+				if *got.Call.Recording.SHA256 != *before.SHA256 || got.Parts.Recording.State != call.Stored || got.Parts.Recording.Reason != quarantined {
+					t.Errorf("%+v, %+v", got.Call.Recording, got.Parts.Recording)
+				}
+				if want := tc.secs > 0; want != (len(got.Former) == 1) {
+					t.Errorf("former %+v", got.Former)
+				}
+				gets := b.media.gets
+				b.mustRound(true)
+				if b.media.gets != gets {
+					t.Error("fetched once more")
+				}
+			})
+		})
+	}
+}
+
+// TestRestlessMarksAreNotBelieved: where marks change on every look and the
+// files do not, a few downloads are all it costs.
+func TestRestlessMarksAreNotBelieved(t *testing.T) {
+	inBubble(t, 60, func(b *testbed) {
+		b.sounding(fixed)
+		b.mustRound(false)
+		gets, seq := b.media.gets, b.load("c001").Call.Version
+		for turn := range 5 {
+			b.vendor.edit(func() {
+				for i, c := range b.vendor.calls {
+					c.Mark = fmt.Sprint("file", i, "-", turn)
+				}
+			})
+			b.mustRound(true)
+		}
+		if n := b.media.gets - gets; n != doubtfulAgain || !b.engine.RestlessMarks() || b.load("c001").Call.Version != seq {
+			t.Errorf("fetched again %d times, restless %t", n, b.engine.RestlessMarks())
+		}
+		b.restart()
+		if !b.engine.RestlessMarks() {
+			t.Error("forgotten")
+		}
+	})
+}
+
+// TestManyReplacedRecordingsAreAllFetched, once a few have shown that marks are
+// to be trusted.
+func TestManyReplacedRecordingsAreAllFetched(t *testing.T) {
+	inBubble(t, 60, func(b *testbed) {
+		b.sounding(fixed)
+		b.mustRound(false)
+		b.vendor.edit(func() {
+			for i, c := range b.vendor.calls {
+				c.Mark, c.Sound = fmt.Sprint("new", i), "second "+c.ID
+			}
+		})
+		for range 4 {
+			b.mustRound(true)
+		}
+		for _, c := range b.vendor.calls {
+			if got := b.load(call.ID(c.ID)); len(got.Former) != 1 {
+				t.Fatalf("%s was not fetched again: %+v", c.ID, got.Parts.Recording)
+			}
+		}
+	})
+}
