@@ -32,10 +32,11 @@ type recording struct {
 // says they do.
 func (w *world) audio(f facts) recording {
 	lines := w.talk(f).turns
+	voice := mix(w.seed, "voice", uint64(f.number)+uint64(f.take)<<32)
 	if w.spec.audio == "wav" {
-		return wave(f, lines, mix(w.seed, "voice", uint64(f.number)))
+		return wave(f, lines, voice)
 	}
-	return mpeg(f, lines, mix(w.seed, "voice", uint64(f.number)))
+	return mpeg(f, lines, voice)
 }
 
 // syllable says what is heard at a moment of a conversation: the voice and the

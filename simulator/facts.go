@@ -117,6 +117,7 @@ type facts struct {
 	numeric         bool // numbers that come as strings
 	// Missing for good, and only in calls older than any late change.
 	noTranscript, noSummary, noRecording bool
+	take                                 int // how often the recording was replaced
 }
 
 // facts makes up a call.
@@ -124,7 +125,7 @@ func (w *world) facts(e *entry) facts {
 	n := e.number
 	r := source(w.seed, "call", uint64(n))
 	f := facts{number: n, id: w.spec.id(w.seed, "call", uint64(n)), person: r.IntN(w.people), contact: r.IntN(12) != 0,
-		agent: r.IntN(agentCount), campaign: -1, setup: 4 + r.IntN(10)}
+		agent: r.IntN(agentCount), campaign: -1, setup: 4 + r.IntN(10), take: e.take}
 	f.kind = pickKind(r.Float64())
 	if e.spoken {
 		f.kind = answered

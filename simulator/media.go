@@ -41,7 +41,15 @@ func (w *world) token(id string, g grant) string {
 }
 
 // fileName is the last part of a recording's path.
-func (w *world) fileName(f facts) string { return f.id + "." + w.spec.audio }
+func (w *world) fileName(f facts) string {
+	if f.take > 0 {
+		return f.id + takeMark + strconv.Itoa(f.take) + "." + w.spec.audio
+	}
+	return f.id + "." + w.spec.audio
+}
+
+// takeMark stands before the number of a recording that replaced another.
+const takeMark = "-take"
 
 // amazonURL is a link signed in the query, the way object stores do.
 func (w *world) amazonURL(f facts) string {
@@ -139,9 +147,9 @@ func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string)
 		return
 	}
 	folder, file, _ := strings.Cut(path, "/")
-	id, ok := strings.CutSuffix(file, "."+w.spec.audio)
+	id, _, _ := strings.Cut(strings.TrimSuffix(file, "."+w.spec.audio), takeMark)
 	v, found := w.recorded(id)
-	if !ok || !found {
+	if !found || file != w.fileName(v.facts) {
 		storage(rw, http.StatusNotFound, storageError{Code: "NoSuchKey", Message: "The specified key does not exist"})
 		return
 	}

@@ -35,6 +35,7 @@ type entry struct {
 	// forced is when late parts were released by hand; zero if they were not.
 	forced time.Time
 	edit   *edited
+	take   int // how often its recording was replaced
 }
 
 // edited is what EditCall changed, and when last.
@@ -282,6 +283,14 @@ func (e Edit) with(later Edit) Edit {
 		e.Topics = later.Topics
 	}
 	return e
+}
+
+// ReplaceRecording puts another recording, of the same length and under another
+// file name, in the place of a call's; nothing else about the call changes. It
+// answers call.ErrNotFound when there is no call of that ID, and panics for
+// unknown vendors.
+func (s *Simulator) ReplaceRecording(vendor string, id call.ID) error {
+	return s.must(vendor).change(id, func(e *entry) { e.take++ })
 }
 
 // DeleteCall removes a call; call.ErrNotFound when there is none of that ID. It
