@@ -148,6 +148,9 @@ type RecordingLink struct {
 	// it: the document it was found in, a colon, and a hash. Empty when nothing
 	// identifies it.
 	Mark string
+	// Of is how many recordings the vendor shows of the call, this one included;
+	// 0 when it does not say.
+	Of int
 }
 
 // LookupTable maps an id (of a user, agent, contact, campaign) to what the

@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -11,16 +12,19 @@ import (
 	"callsyncd/internal/crashpoint"
 )
 
-// keepRecording stores the fact that the file is safely on disk. mark is what
-// identified it at the vendor.
-func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recording call.Recording, mark string) error {
+// keepRecording stores the fact that the file a link led to is safely on disk.
+func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recording call.Recording, link call.RecordingLink) error {
 	if hasFile(record) {
-		return e.keepReplacement(ctx, record, recording, mark)
+		return e.keepReplacement(ctx, record, recording, link.Mark)
 	}
 	next := *record
-	recording.State, next.RecordingMark = call.Stored, mark
+	recording.State, next.RecordingMark = call.Stored, link.Mark
 	next.Call.Recording = &recording
 	next.Parts.Recording = call.Part{State: call.Stored, Attempts: record.Parts.Recording.Attempts}
+	if link.Of > 1 {
+		next.Parts.Recording.Reason = fmt.Sprintf("one_of_%d", link.Of)
+		e.log.Warn("the vendor has further recordings of the call, which are not archived", "call_id", string(record.Call.ID), "recordings", link.Of)
+	}
 	if !plausibleLength(&record.Call, &recording) {
 		next.Parts.Recording.Reason = "length_differs"
 		e.log.Warn("recording is not as long as its call", "call_id", string(record.Call.ID),

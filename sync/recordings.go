@@ -215,7 +215,7 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 		var recording call.Recording
 		recording, failure = e.fetch(ctx, key, record, link, fuse)
 		if failure == nil {
-			return e.settled(ctx, e.keepRecording(ctx, record, recording, link.Mark))
+			return e.settled(ctx, e.keepRecording(ctx, record, recording, link))
 		}
 		if ctx.Err() != nil || !renewable(failure) {
 			break

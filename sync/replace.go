@@ -68,8 +68,9 @@ func (e *Engine) RestlessMarks() bool {
 func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string, w *weather) {
 	part := &r.Parts.Recording
 	switch {
-	case ev.Evidence != call.EvidencePresent:
+	case ev.Evidence != call.EvidencePresent && part.State != call.Stored:
 		*part = call.Part{State: call.Stored}
+	case ev.Evidence != call.EvidencePresent:
 	case part.State != call.Stored:
 		// It is being fetched again; the next attempt has its time.
 	case r.RecordingMark == "":

@@ -61,6 +61,7 @@ type fakeCall struct {
 	// Mark identifies the recording, if anything does; its content is Sound. Neither changes the fingerprint.
 	Mark  string  `json:"mark,omitempty"`
 	Sound string  `json:"-"`
+	Takes int     `json:"takes,omitempty"` // how many recordings there are
 	Secs  float64 `json:"secs,omitempty"`
 }
 
@@ -223,7 +224,7 @@ func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
 		life = v.linkLife(listed.ID)
 	}
 	return call.RecordingLink{URL: call.SignedURL(url),
-		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life), Mark: markOf(&listed)}, listed.Recording
+		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life), Mark: markOf(&listed), Of: listed.Takes}, listed.Recording
 }
 
 func markOf(c *fakeCall) string {

@@ -256,6 +256,7 @@ type linkSource struct {
 	ExpiresAt *callExpr `json:"expires_at,omitempty" jsonschema:"Time of its end."`
 	ExpiresIn *callExpr `json:"expires_in,omitempty" jsonschema:"Seconds it lives from the moment it was given."`
 	Identity  *callExpr `json:"identity,omitempty" jsonschema:"What stays the same for as long as the recording does; default the last part of the URL's path, null for nothing."`
+	Count     *callExpr `json:"count,omitempty" jsonschema:"How many recordings the vendor has of the call; one is archived, and the part says so."`
 	Lifetime  span      `json:"lifetime,omitempty" jsonschema:"Documented life when the answer does not say; without it one hour is guessed."`
 }
 

@@ -53,6 +53,9 @@ func (p *Provider) link(ctx context.Context, v *view, only string) (best call.Re
 		link := call.RecordingLink{URL: call.SignedURL(strings.TrimSpace(address)), FetchedAt: v.docs[s.Document].FetchedAt}
 		p.expiry(ctx, v, s, document, u, &link)
 		link.Mark = p.mark(ctx, v, s, document, u)
+		if n, _ := numberOf(p.fieldOf(ctx, v, s.Count, document)); n != nil && *n > 0 && *n < maxRecordings {
+			link.Of = int(*n)
+		}
 		if !ok || link.FetchedAt.After(best.FetchedAt) {
 			best, ok = link, true
 		}
@@ -109,6 +112,9 @@ func (p *Provider) expiry(ctx context.Context, v *view, s *linkSource, document 
 		link.ExpiresAt, link.Guessed = link.FetchedAt.Add(guessedLifetime), true
 	}
 }
+
+// maxRecordings bounds believable numbers of recordings of a call.
+const maxRecordings = 1000
 
 // longestLife bounds believable lives of a URL, in seconds.
 const longestLife = 100 * 365 * 24 * 3600
