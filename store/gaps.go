@@ -138,8 +138,9 @@ func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, r
 	if part.State != call.Lost && !part.Overdue() {
 		return fmt.Errorf("%w: it is %s, only a part that is lost or overdue can be acknowledged", call.ErrRefused, part.State)
 	}
+	replacing := part.State == call.Pending && name == call.PartRecording && r.Call.Recording != nil && r.Call.Recording.File != nil
 	*part = call.Part{State: call.Lost, Reason: part.Reason, Attempts: part.Attempts}
-	if name == call.PartRecording && r.Call.Recording != nil && r.Call.Recording.File != nil {
+	if replacing {
 		part.State = call.Stored // only its replacement is lost
 	}
 	part.Acknowledged = &call.Acknowledgement{At: w.now, Reason: reason}

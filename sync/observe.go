@@ -182,7 +182,7 @@ func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
 	p.Transcript = settle(p.Transcript, mapped.Transcript, w)
 	p.Summary = settle(p.Summary, mapped.Summary, w)
 	switch {
-	case hasFile(r) && e.src.Recordings:
+	case hasFile(r) && e.src.Recordings && p.Recording.State != call.Lost:
 		e.settleStored(r, mapped.Recording, mapped.RecordingMark, w)
 	case p.Recording.State == call.Stored:
 	case !e.src.Recordings:
