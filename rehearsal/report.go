@@ -95,7 +95,6 @@ type Measured struct {
 	// were fetched again.
 	Downloads int            `json:"downloads"`
 	Again     int            `json:"downloads_again"`
-	Versions  int            `json:"versions"`
 	Faults    map[string]int `json:"faults_injected"`
 	// Rejected counts requests the vendor refused as wrong, by reason.
 	Rejected map[string]int `json:"rejected"`
