@@ -270,3 +270,30 @@ func TestDiskFullAtTheLastMoment(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestClosedStaysClosed: a write that comes after Close does not open the
+// archive again to mend it.
+func TestClosedStaysClosed(t *testing.T) {
+	dir := tempDir(t)
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, write(record("crm", "1", 0)))
+	s.write.Lock()
+	_ = s.commitFailed(0, &os.PathError{Op: "write", Path: "archive.db", Err: syscall.ENOSPC}) // what it says is tested above
+	s.write.Unlock()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(t.Context(), numbered(2)); err == nil {
+		t.Error("a closed archive takes writes")
+	}
+	next, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+}

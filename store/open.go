@@ -43,8 +43,9 @@ type Options struct {
 // Store is the open archive. It is safe for concurrent use; writers wait for
 // each other, readers wait for nobody.
 type Store struct {
-	opening   sync.RWMutex // guards db: held to open it again, for reading to use it
+	opening   sync.RWMutex // guards db and ended: held to open it again, for reading to use it
 	db        *bolt.DB
+	ended     bool // closed for good
 	dir       string
 	log       *slog.Logger
 	now       func() time.Time
@@ -328,6 +329,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.opening.Lock()
 		defer s.opening.Unlock()
+		s.ended = true
 		s.closed = errors.Join(s.lock.remove(), s.db.Close())
 		if s.closed != nil {
 			s.closed = fmt.Errorf("close archive: %w", s.closed)

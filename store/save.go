@@ -13,6 +13,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"callsyncd/call"
 	"callsyncd/internal/crashpoint"
@@ -190,6 +191,9 @@ func (s *Store) mend() error {
 	}
 	s.opening.Lock()
 	defer s.opening.Unlock()
+	if s.ended {
+		return bolterrors.ErrDatabaseNotOpen
+	}
 	err := s.db.Close()
 	var db *bolt.DB
 	if err == nil {
