@@ -294,3 +294,21 @@ func TestTotalThatIsAlwaysTooHigh(t *testing.T) {
 		}
 	})
 }
+
+// A time window in which calls are known is no more empty than the list.
+func TestEmptyWindowIsDoubted(t *testing.T) {
+	inBubble(t, 30, func(b *testbed) {
+		t := b.t
+		b.vendor.window = true
+		b.restart()
+		b.shuffle()
+		b.mustRound(true)
+		calls := b.vendor.calls
+		b.vendor.edit(func() { b.vendor.calls = nil })
+		if r := b.round(false); r.Complete {
+			t.Error("a window without the calls known of it counts as complete")
+		}
+		b.vendor.edit(func() { b.vendor.calls = calls })
+		b.mustRound(false)
+	})
+}

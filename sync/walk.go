@@ -224,13 +224,17 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 
 // plausible refuses a first page without calls where there must be some.
 func (w *walker) plausible(ctx context.Context, page call.Page) error {
-	first := w.walk.Pages == 0 && w.window == nil && w.position == w.e.firstPosition()
+	first := w.walk.Pages == 0 && w.position == w.e.firstPosition()
+	if w.window != nil && w.e.Checkpoint().Watermark.Before(w.window.From) {
+		return nil // no call is known of the time that was asked for
+	}
 	if len(page.Items) > 0 || !first || w.e.accepting() != "" {
 		return nil
 	}
 	present := 0 // calls that were listed when the list was read last
 	err := w.e.store.Each(ctx, w.e.src.ID, func(r call.Record) error {
-		if r.Call.DeletedUpstreamAt == nil && r.MissedSweeps == 0 {
+		wanted := w.window == nil || r.Call.CreatedAt != nil && !r.Call.CreatedAt.Before(w.window.From)
+		if wanted && r.Call.DeletedUpstreamAt == nil && r.MissedSweeps == 0 {
 			present++
 		}
 		return nil
