@@ -116,6 +116,35 @@ func TestUnorderedListUsesAnObeyedWindow(t *testing.T) {
 	}
 }
 
+// A time filter that is obeyed today may be ignored tomorrow: that is told, the
+// calls are archived all the same, and the next sweep does without it.
+func TestWindowThatIsNoLongerObeyed(t *testing.T) {
+	inBubble(t, 200, func(b *testbed) {
+		b.vendor.window = true
+		b.restart()
+		slices.SortFunc(b.vendor.calls, func(x, y *fakeCall) int { return strings.Compare(x.ID[3:]+x.ID, y.ID[3:]+y.ID) })
+		b.mustRound(false)
+		if got := b.engine.Checkpoint().Learned[learnedWindow]; got != windowObeyed {
+			t.Fatalf("learned that the filter is %q", got)
+		}
+		b.vendor.edit(func() {
+			b.vendor.ignore = true
+			b.vendor.calls = append(b.vendor.calls, &fakeCall{ID: "new", Created: time.Now().UTC(), Status: "completed"})
+		})
+		err := b.engine.Head(b.t.Context())
+		if err == nil || !strings.Contains(err.Error(), "ignores its time filter") || b.held() != 201 {
+			t.Errorf("held %d of 201, error %v", b.held(), err)
+		}
+		b.mustRound(true)
+		if got := b.engine.Checkpoint().Learned[learnedWindow]; got != windowIgnored {
+			t.Errorf("the sweep learned that the filter is %q", got)
+		}
+		b.mustRound(false)
+	})
+}
+
+// Calls that arrive push others over a page border: the walk meets those twice,
+// reads on, and stores each once.
 func TestArrivalsDuringAWalk(t *testing.T) {
 	inBubble(t, 95, func(b *testbed) {
 		b.vendor.onList = func(n int) {
@@ -123,30 +152,41 @@ func TestArrivalsDuringAWalk(t *testing.T) {
 				b.vendor.add(&fakeCall{ID: fmt.Sprintf("late%d", n), Created: time.Now().UTC(), Status: "completed"})
 			}
 		}
-		b.round(false)
-		b.vendor.onList = nil
-		b.mustRound(false)
+		if err := b.engine.Sweep(b.t.Context()); err != nil {
+			t.Error(err)
+		}
+		for _, c := range b.vendor.calls {
+			if v := b.load(call.ID(c.ID)).Call.Version; v != 1 {
+				t.Errorf("call %s has version %d", c.ID, v)
+			}
+		}
 		if b.held() != 97 {
 			t.Errorf("held %d of 97", b.held())
 		}
 	})
 }
 
+// A call vanishes before a page border, which pulls another over it, unseen. No
+// later walk need look there again: a sweep must notice by itself.
 func TestDisappearanceDuringAWalkIsNoticed(t *testing.T) {
-	inBubble(t, 95, func(b *testbed) {
-		b.vendor.onList = func(n int) {
-			if n == 2 {
-				b.vendor.remove(3) // pulls one row over the page border, unseen
+	for _, page := range []int{2, 9} {
+		inBubble(t, 95, func(b *testbed) {
+			b.vendor.onList = func(n int) {
+				if n == page {
+					b.vendor.remove(3)
+				}
 			}
-		}
-		b.mustRound(false)
-		for _, c := range b.vendor.calls {
-			b.load(call.ID(c.ID))
-		}
-		if b.held() != 95 {
-			t.Errorf("held %d; the vanished call stays, all others are there", b.held())
-		}
-	})
+			if err := b.engine.Sweep(b.t.Context()); err != nil {
+				t.Error(err)
+			}
+			for _, c := range b.vendor.calls {
+				b.load(call.ID(c.ID))
+			}
+			if b.held() != 95 {
+				t.Errorf("held %d; the vanished call stays, all others are there", b.held())
+			}
+		})
+	}
 }
 
 func TestFalseListsAreNotBelieved(t *testing.T) {

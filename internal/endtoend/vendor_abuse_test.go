@@ -8,8 +8,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -77,20 +75,6 @@ func TestEveryAttackHasATest(t *testing.T) {
 			t.Errorf("attack %d is missing", n)
 		}
 	}
-}
-
-// hasTest looks for a test function in the sources of a folder of the program.
-func hasTest(t *testing.T, folder, test string) bool {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(folder), "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wanted := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(test) + `\(t \*testing\.T\)`)
-	return slices.ContainsFunc(files, func(file string) bool {
-		content, err := os.ReadFile(file)
-		return err == nil && wanted.Match(content)
-	})
 }
 
 // TestHostileVendors lets every account of the table do its worst at once,
