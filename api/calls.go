@@ -51,31 +51,47 @@ func (s *server) search(ctx context.Context, in *input) (searchAnswer, error) {
 		return searchAnswer{}, err
 	}
 	q := in.searchQuery()
-	found, err := s.Searcher.Search(ctx, q)
+	limit := q.Limit
+	found, rows, err := s.searchPage(ctx, &q, in.view(false))
 	if err != nil {
 		return searchAnswer{}, err
 	}
 	if in.mostRecent {
 		found.Next = ""
 	}
-	out := searchAnswer{Coverage: found.Coverage, Data: make([]hit, 0, len(found.Hits)), Pagination: paginate(found.Total, q.Limit, found.Next)}
+	out := searchAnswer{Coverage: found.Coverage, Data: make([]hit, 0, len(rows)), Pagination: paginate(found.Total, limit, found.Next)}
 	if len(q.Facets) > 0 {
 		out.Facets = make(map[string][]call.FacetCount, len(q.Facets))
 	}
 	for _, name := range q.Facets {
 		out.Facets[name] = append([]call.FacetCount{}, found.Facets[name]...)
 	}
-	for _, h := range found.Hits {
-		c, err := s.show(ctx, h.Call, in.view(false))
-		if err != nil {
-			return searchAnswer{}, err
-		}
+	for i, h := range found.Hits {
 		if h.Snippets == nil {
 			h.Snippets = []call.Snippet{}
 		}
-		out.Data = append(out.Data, hit{c, h.Score, h.Snippets})
+		out.Data = append(out.Data, hit{rows[i], h.Score, h.Snippets})
 	}
 	return out, nil
+}
+
+// searchPage searches for as many hits as one answer can hold.
+func (s *server) searchPage(ctx context.Context, q *call.SearchQuery, v view) (call.SearchResult, []callView, error) {
+	for {
+		found, err := s.Searcher.Search(ctx, *q)
+		if err != nil {
+			return found, nil, err
+		}
+		calls := make([]call.Call, len(found.Hits))
+		for i, h := range found.Hits {
+			calls[i] = h.Call
+		}
+		rows, err := s.showPage(ctx, calls, v)
+		if err != nil || len(rows) == len(calls) {
+			return found, rows, err
+		}
+		q.Limit = len(rows)
+	}
 }
 
 func (s *server) calls(ctx context.Context, in *input) (list[callView], error) {
@@ -83,22 +99,25 @@ func (s *server) calls(ctx context.Context, in *input) (list[callView], error) {
 		return list[callView]{}, err
 	}
 	q := in.listQuery()
-	found, err := s.Store.List(ctx, q)
-	if err != nil {
-		return list[callView]{}, err
-	}
-	if in.mostRecent {
-		found.Next = ""
-	}
-	out := list[callView]{make([]callView, 0, len(found.Calls)), paginate(found.Total, q.Limit, found.Next)}
-	for _, c := range found.Calls {
-		shown, err := s.show(ctx, c, in.view(false))
+	limit := q.Limit
+	for {
+		found, err := s.Store.List(ctx, q)
 		if err != nil {
 			return list[callView]{}, err
 		}
-		out.Data = append(out.Data, shown)
+		rows, err := s.showPage(ctx, found.Calls, in.view(false))
+		if err != nil {
+			return list[callView]{}, err
+		}
+		if len(rows) < len(found.Calls) {
+			q.Limit = len(rows)
+			continue
+		}
+		if in.mostRecent {
+			found.Next = ""
+		}
+		return list[callView]{rows, paginate(found.Total, limit, found.Next)}, nil
 	}
-	return out, nil
 }
 
 func (s *server) registerCall(op huma.Operation) {

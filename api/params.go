@@ -76,7 +76,7 @@ var filterParams = []param{
 }
 
 var pageParams = []param{
-	{name: "limit", doc: "most rows in one answer", schema: whole(1, maxLimit, defaultLimit), read: limits(maxLimit)},
+	{name: "limit", doc: "most rows in one answer; very long full calls come fewer at a time", schema: whole(1, maxLimit, defaultLimit), read: limits(maxLimit)},
 	{name: "cursor", doc: "next_cursor of the previous answer", schema: text(), read: func(q *query, v string) string {
 		q.cursor = v
 		return ""

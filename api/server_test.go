@@ -37,9 +37,9 @@ func serveFake(t *testing.T, f *fake, adjust func(*http.Server)) (*httptest.Serv
 func TestLongPollOutlivesLimits(t *testing.T) {
 	f := sample(t)
 	_, c := serveFake(t, f, func(s *http.Server) {
-		s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout = 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+		s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
 	})
-	got, err := c.Changes(t.Context(), 2, 0, 150*time.Millisecond)
+	got, err := c.Changes(t.Context(), 2, 0, 600*time.Millisecond)
 	if err != nil || got.Value.Next != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}

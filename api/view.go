@@ -95,6 +95,54 @@ func paginate(total, limit int, next string) pagination {
 	return p
 }
 
+// maxPage bounds what the calls of one list answer may hold, in bytes of text:
+// whoever asks for many full calls gets a shorter page and the cursor behind it.
+const maxPage = 8 << 20
+
+// showPage shows the first of calls that one answer can hold, at least one.
+func (s *server) showPage(ctx context.Context, calls []call.Call, v view) ([]callView, error) {
+	rows, size := make([]callView, 0, len(calls)), 0
+	for _, c := range calls {
+		row, err := s.show(ctx, c, v)
+		if err != nil {
+			return nil, err
+		}
+		if size += row.size(); size > maxPage && len(rows) > 0 {
+			break
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// size is about how many bytes of text the view holds.
+func (c *callView) size() (n int) {
+	if c.Transcript != nil {
+		for _, t := range *c.Transcript {
+			n += len(t.Text)
+		}
+	}
+	if c.Metadata != nil {
+		n += len(*c.Metadata)
+	}
+	if c.Raw != nil {
+		for _, body := range *c.Raw {
+			n += len(body)
+		}
+	}
+	if c.Versions != nil {
+		for _, v := range *c.Versions {
+			for _, d := range v.Documents {
+				n += len(d.Body)
+			}
+		}
+	}
+	if c.Summary != nil {
+		n += len(*c.Summary)
+	}
+	return n
+}
+
 // show makes c presentable, loading what v wants beyond the light fields.
 func (s *server) show(ctx context.Context, c call.Call, v view) (callView, error) {
 	var out callView
