@@ -88,21 +88,26 @@ func TestVendorThatGivesWholePagesOnly(t *testing.T) {
 	}
 }
 
-// Numbered pages cannot overlap. But more new calls than the count grew by mean
-// that others vanished.
-func TestVanishAndArrivalInNumberedPagesAreReadAgain(t *testing.T) {
-	inBubble(t, 95, func(b *testbed) {
-		b.vendor.reverseList()
-		b.vendor.onList = func(int) { time.Sleep(5 * time.Second) }
-		slow := b.vendor.onList
-		b.moveAt(4, swap(7))
-		move := b.vendor.onList
-		b.vendor.onList = func(n int) { slow(n); move(n) }
-		b.mustRound(false)
-		if b.held() != 96 {
-			b.t.Errorf("held %d of the 96 calls there ever were", b.held())
-		}
-	})
+// Pages that are numbered, or given as a whole only, cannot overlap. But more new
+// calls than the count grew by mean that others vanished.
+func TestVanishAndArrivalInPagesThatCannotOverlapAreReadAgain(t *testing.T) {
+	for name, paging := range map[string]call.Paging{"numbered": call.PagingPage, "whole pages by offset": call.PagingOffset} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				b.vendor.reverseList()
+				b.vendor.paging = paging
+				b.source.Provider = &alignedVendor{b.vendor}
+				b.restart()
+				b.moveAt(5, swap(7))
+				move := b.vendor.onList
+				b.vendor.onList = func(n int) { time.Sleep(5 * time.Second); move(n) }
+				b.mustRound(false)
+				if b.held() != 96 {
+					b.t.Errorf("held %d of the 96 calls there ever were", b.held())
+				}
+			})
+		})
+	}
 }
 
 // Pages that are numbered get other numbers when they get smaller.

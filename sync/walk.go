@@ -422,7 +422,7 @@ func (w *walker) verdict() error {
 // vanishes while another arrives farther on leaves the count as it is, and may
 // draw a third over a page border.
 func (w *walker) outgrew() bool {
-	return w.walk.Total != nil && len(w.seen) <= *w.walk.Total && w.grown > *w.walk.Total-*w.first && w.e.info.Paging != call.PagingOffset
+	return w.walk.Total != nil && len(w.seen) <= *w.walk.Total && w.grown > *w.walk.Total-*w.first && !w.overlaps()
 }
 
 // shrinkShare is how much of its list a vendor may lose between two walks before
