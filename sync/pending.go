@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,7 +14,7 @@ import (
 // asked are the parts the pending queue asks for; recordings have their own.
 var asked = []call.PartName{call.PartRecord, call.PartTranscript, call.PartSummary}
 
-// Pending asks for every part whose time has come. With all set, parts whose
+// pending asks for every part whose time has come. With all set, parts whose
 // next try lies in the future are asked for too, unless they were read since
 // the given moment.
 func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
@@ -28,12 +29,23 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 	if err != nil {
 		return err
 	}
+	var mu sync.Mutex
+	var unread error // of a call that cannot be read from the archive: the others do not wait for it
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, e.src.Concurrency))
 	for _, key := range todo {
-		g.Go(func() error { return e.askAgain(ctx, key, all, since) })
+		g.Go(func() error {
+			err := e.askAgain(ctx, key, all, since)
+			if !errors.Is(err, call.ErrCorrupt) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			unread = err
+			return nil
+		})
 	}
-	return g.Wait()
+	return errors.Join(g.Wait(), unread)
 }
 
 // duePending lists the calls with a due part, each once.

@@ -24,6 +24,8 @@ const (
 	fetchTries = 3
 	// saveRetry is how long to wait when not even a failure could be stored.
 	saveRetry = 5 * time.Second
+	// unreadRest is how long a call that cannot be read from the archive is left alone.
+	unreadRest = time.Minute
 	// dueBatch is how many due recordings are looked up, and in hand, at once.
 	// Most of them wait for a slot or the disk.
 	dueBatch = 64
@@ -169,7 +171,11 @@ func (d *downloads) one(ctx context.Context, key call.Key) {
 	}
 	defer release()
 	record, known, err := e.stored(ctx, key)
-	if err != nil || record == nil || record.Parts.Recording.State != call.Pending {
+	switch {
+	case err != nil:
+		d.unread(ctx, key, err)
+		return
+	case record == nil || record.Parts.Recording.State != call.Pending:
 		e.links.take(key.ID)
 		e.media.Forget(key)
 		return
@@ -180,6 +186,19 @@ func (d *downloads) one(ctx context.Context, key call.Key) {
 		d.mu.Unlock()
 	}
 	e.progress(ctx, nil)
+}
+
+// unread passes over a recording whose call cannot be read from the archive. It
+// is still due, and its place in hand is kept for a while, so that nobody spins.
+func (d *downloads) unread(ctx context.Context, key call.Key, err error) {
+	d.e.links.take(key.ID)
+	if ctx.Err() != nil {
+		return
+	}
+	d.e.log.Error("recording not archived", "call_id", string(key.ID), "err", err)
+	if !d.all { // a round takes each once
+		_ = d.e.clock.Wait(ctx, unreadRest, nil)
+	}
 }
 
 // attempt downloads with up to freshLinks links, and records success or what

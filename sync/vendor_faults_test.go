@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -206,13 +207,30 @@ func (v *fakeVendor) reverseList() {
 	v.edit(func() { slices.Reverse(v.calls) })
 }
 
-// watchedStore counts what the engine asks of a store, and can refuse writes.
+// watchedStore counts what the engine asks of a store, and can refuse writes and
+// the reading of one call.
 type watchedStore struct {
 	Store
 	mu      sync.Mutex
 	scans   int // looks for due parts
 	commits int
 	refuse  func(call.Batch) error
+	spoiled call.ID // of the call that cannot be read
+	tries   int     // to read it
+}
+
+func (s *watchedStore) Load(ctx context.Context, key call.Key) (call.Record, error) {
+	s.mu.Lock()
+	spoiled := key.ID == s.spoiled
+	if spoiled {
+		s.tries++
+	}
+	tooOften := s.tries > 10_000 // nobody waits between the tries
+	s.mu.Unlock()
+	if spoiled && !tooOften {
+		return call.Record{}, fmt.Errorf("load call %s: %w", key, call.ErrCorrupt)
+	}
+	return s.Store.Load(ctx, key)
 }
 
 func (s *watchedStore) Due(ctx context.Context, source call.SourceID, part call.PartName, before time.Time, limit int) ([]call.Due, error) {
