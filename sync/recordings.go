@@ -42,26 +42,27 @@ type downloads struct {
 	mu      sync.Mutex
 	busy    map[call.ID]bool
 	tried   map[call.ID]bool
+	parked  map[call.ID]bool // by a round, while the vendor refuses our credentials
 	stored  int
 	running sync.WaitGroup
 	idle    chan struct{} // signalled when a download ends
 }
 
 func (e *Engine) newDownloads(all bool) *downloads {
-	return &downloads{e: e, all: all, since: e.now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), idle: make(chan struct{}, 1)}
+	return &downloads{e: e, all: all, since: e.now(), busy: make(map[call.ID]bool), tried: make(map[call.ID]bool), parked: make(map[call.ID]bool), idle: make(chan struct{}, 1)}
 }
 
 // run downloads until ctx ends or, once finish is closed, nothing due is left.
 func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 	defer d.running.Wait()
 	for {
-		nudge := d.e.nudged()
+		nudge, last := d.e.nudged(), isClosed(finish) // before looking, or what came meanwhile is missed
 		next, err := d.next(ctx)
 		if err != nil {
 			return err
 		}
 		if next == nil {
-			if d.finished(finish) {
+			if last && d.rests() {
 				return nil
 			}
 			if err := d.wait(ctx, finish, nudge); err != nil {
@@ -70,8 +71,7 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 			continue
 		}
 		d.running.Go(func() {
-			defer d.release(next.Key.ID)
-			d.one(ctx, next.Key)
+			d.release(next.Key.ID, d.one(ctx, next.Key))
 		})
 	}
 }
@@ -90,12 +90,12 @@ func (d *downloads) next(ctx context.Context) (*call.Due, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := d.e.now()
+	now, refused := d.e.now(), d.e.Refused()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, it := range due {
 		id := it.Key.ID
-		if d.busy[id] || d.tried[id] && (d.all || it.NextTry.After(now)) {
+		if d.busy[id] || refused && d.parked[id] || d.tried[id] && (d.all || it.NextTry.After(now)) {
 			continue
 		}
 		if n := len(d.busy); n >= dueBatch || n >= dueBatch-dueReserve && !isHurried(it.Deadline, now) {
@@ -107,10 +107,15 @@ func (d *downloads) next(ctx context.Context) (*call.Due, error) {
 	return nil, nil
 }
 
-func (d *downloads) release(id call.ID) {
+// release gives up the place in hand of a download that ended as it did.
+func (d *downloads) release(id call.ID, outcome error) {
 	d.mu.Lock()
 	delete(d.busy, id)
-	if !d.all {
+	park := d.all && errors.Is(outcome, errRefused)
+	if park {
+		d.parked[id] = true
+	}
+	if park || !d.all {
 		delete(d.tried, id)
 	}
 	d.mu.Unlock()
@@ -120,24 +125,27 @@ func (d *downloads) release(id call.ID) {
 	}
 }
 
-func (d *downloads) finished(finish <-chan struct{}) bool {
-	select {
-	case <-finish:
-	default:
-		return false
-	}
+// rests reports whether no download is under way.
+func (d *downloads) rests() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.busy) == 0
 }
 
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait sleeps until a download ended, news arrived, the next try is due, or
 // the work is to be finished.
 func (d *downloads) wait(ctx context.Context, finish, nudge <-chan struct{}) error {
-	select {
-	case <-finish:
+	if isClosed(finish) {
 		finish = nil // we know; only the downloads still running matter now
-	default:
 	}
 	t := time.NewTimer(d.e.untilDue(ctx))
 	defer t.Stop()
@@ -163,42 +171,44 @@ func (e *Engine) untilDue(ctx context.Context) time.Duration {
 }
 
 // one tries to archive one recording and stores the outcome.
-func (d *downloads) one(ctx context.Context, key call.Key) {
+func (d *downloads) one(ctx context.Context, key call.Key) error {
 	e := d.e
 	release, err := e.claims.take(ctx, []call.ID{key.ID})
 	if err != nil {
-		return
+		return err
+	}
+	record, known, err := e.stored(ctx, key)
+	if err != nil {
+		release()
+		return d.unread(ctx, key, err)
 	}
 	defer release()
-	record, known, err := e.stored(ctx, key)
-	switch {
-	case err != nil:
-		d.unread(ctx, key, err)
-		return
-	case record == nil || record.Parts.Recording.State != call.Pending:
+	if record == nil || record.Parts.Recording.State != call.Pending {
 		e.links.take(key.ID)
 		e.media.Forget(key)
-		return
+		return nil
 	}
-	if d.attempt(ctx, key, record, known) == nil {
+	if err = d.attempt(ctx, key, record, known); err == nil {
 		d.mu.Lock()
 		d.stored++
 		d.mu.Unlock()
 	}
 	e.progress(ctx, nil)
+	return err
 }
 
 // unread passes over a recording whose call cannot be read from the archive. It
 // is still due, and its place in hand is kept for a while, so that nobody spins.
-func (d *downloads) unread(ctx context.Context, key call.Key, err error) {
+func (d *downloads) unread(ctx context.Context, key call.Key, err error) error {
 	d.e.links.take(key.ID)
 	if ctx.Err() != nil {
-		return
+		return err
 	}
 	d.e.log.Error("recording not archived", "call_id", string(key.ID), "err", err)
 	if !d.all { // a round takes each once
 		_ = d.e.clock.Wait(ctx, unreadRest, nil)
 	}
+	return err
 }
 
 // attempt downloads with up to freshLinks links, and records success or what
@@ -218,7 +228,7 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 			break
 		}
 		if !ok || !e.alive(link) {
-			if failure = e.unlessRefused(d.all); failure != nil {
+			if failure = e.unlessRefused(); failure != nil {
 				break // a link at hand would have served, a fresh one is not to be had
 			}
 			var err error

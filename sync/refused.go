@@ -73,9 +73,9 @@ func (e *Engine) Refused() bool {
 var errRefused = fmt.Errorf("not asked: %w", call.ErrUnauthorized)
 
 // unlessRefused is an error while the vendor refuses our credentials. Only the
-// walks, and whoever asks for a round, try whether it still does.
-func (e *Engine) unlessRefused(asked bool) error {
-	if !asked && e.Refused() {
+// walks try whether it still does.
+func (e *Engine) unlessRefused() error {
+	if e.Refused() {
 		return errRefused
 	}
 	return nil

@@ -127,3 +127,36 @@ func TestRefusedSourceRests(t *testing.T) {
 		}
 	})
 }
+
+// A round on bad credentials tries them once, not once for every recording, and
+// one on good ones leaves nothing.
+func TestRoundOfRefusedSourceAsksOnce(t *testing.T) {
+	inBubble(t, 60, func(b *testbed) {
+		t := b.t
+		v := b.faulty()
+		for _, c := range b.vendor.calls {
+			c.Recording = true
+		}
+		b.answerMedia(func(string) error { return call.ErrTransient })
+		b.round(false)
+		b.answerMedia(nil)
+		time.Sleep(3 * time.Hour) // the links are dead
+		asked := 0
+		refuse := func() error {
+			b.vendor.edit(func() { asked++ })
+			return fmt.Errorf("HTTP 401: %w", call.ErrUnauthorized)
+		}
+		v.edit(func() { v.failRelink, v.failList = refuse, func(int) error { return refuse() } })
+		if err := b.engine.Head(t.Context()); !errors.Is(err, call.ErrUnauthorized) {
+			t.Fatalf("head walk: %v", err)
+		}
+		asked = 0
+		if r := b.round(false); !errors.Is(r.Err, call.ErrUnauthorized) || r.Complete || asked != 1 {
+			t.Errorf("%d requests, %v", asked, r.Err)
+		}
+		v.edit(func() { v.failRelink, v.failList = nil, nil })
+		if r := b.mustRound(false); r.Recordings != 60 {
+			t.Errorf("%+v", r)
+		}
+	})
+}

@@ -353,7 +353,7 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) pendingLoop(ctx context.Context) error {
 	for {
 		nudge, wait := e.nudged(), e.untilDue(ctx)
-		err := e.unlessRefused(false)
+		err := e.unlessRefused()
 		if err == nil {
 			err = e.pending(ctx, false, time.Time{})
 		}
