@@ -129,6 +129,8 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 		st.DeletedUpstream++
 	case !e.src.Since.IsZero() && c.Time().Before(e.src.Since):
 		return // the walk did not go that far back
+	case c.FirstSeenAt.After(st.StartedAt):
+		return // another walk brought it while this one read on
 	default:
 		r.absent = append(r.absent, c.Key)
 		if record.MissedSweeps == 0 {
@@ -150,11 +152,10 @@ func (e *Engine) mark(ctx context.Context, r *reconciliation, w *walker) error {
 		}
 	}
 	note := ""
-	if r.vanished > max(1, int(brakeShare*float64(r.held))) {
+	if doubt := e.tooMany(r); doubt != nil {
 		by := e.accepting()
 		if by == "" {
-			return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all; "+
-				"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", r.vanished, r.held, e.src.ID)
+			return doubt
 		}
 		w.accepted = &call.Acceptance{At: e.now().UTC(), By: by, Calls: r.vanished}
 		r.statement.Accepted, note = w.accepted, "accepted by "+by
@@ -173,6 +174,29 @@ func (e *Engine) mark(ctx context.Context, r *reconciliation, w *walker) error {
 		}
 	}
 	return nil
+}
+
+// tooMany doubts a list from which more calls vanished at once than is believed
+// of a vendor.
+func (e *Engine) tooMany(r *reconciliation) error {
+	if r.vanished <= max(1, int(brakeShare*float64(r.held))) {
+		return nil
+	}
+	return suspect("%d of %d calls vanished from the vendor's list at once; none was marked as deleted, the archive keeps all; "+
+		"if they were deleted on purpose, run `callsyncd sync --source %s --full --accept-vanished`", r.vanished, r.held, e.src.ID)
+}
+
+// vanished doubts a whole list without a count as a sweep would: what a sweep
+// found wrong must not be right to the next walk that reads the list to its end.
+func (e *Engine) vanished(ctx context.Context, w *walker) error {
+	if w.walk.Total != nil {
+		return nil // shrunk compares the counts
+	}
+	r, _, err := e.compare(ctx, w)
+	if err != nil {
+		return err
+	}
+	return e.tooMany(r)
 }
 
 // accepting is who accepts in the present round that calls vanished; empty for

@@ -129,6 +129,65 @@ func TestMassDisappearanceMarksNothing(t *testing.T) {
 	})
 }
 
+// A head walk that happens to read the whole list is no reason to believe what a
+// sweep did not.
+func TestHeadWalkDoesNotLiftMassDisappearance(t *testing.T) {
+	inBubble(t, 9, func(b *testbed) {
+		t := b.t
+		b.vendor.noTotal, b.vendor.keepsAnswering = true, true
+		b.mustRound(true)
+		for _, c := range b.vendor.calls[3:] {
+			b.vendor.hide(c)
+		}
+		time.Sleep(time.Hour)
+		if r := b.round(true); r.Complete {
+			t.Fatalf("%+v", r)
+		}
+		time.Sleep(5 * time.Minute)
+		if err := b.engine.Head(t.Context()); !isSuspicion(err) || b.engine.proved() {
+			t.Errorf("head walk: %v, proved %v", err, b.engine.proved())
+		}
+		if r := b.engine.RoundAccepting(t.Context(), "kim"); !r.Complete {
+			t.Fatalf("%+v", r)
+		}
+		if err := b.engine.Head(t.Context()); err != nil || !b.engine.proved() {
+			t.Errorf("head walk after the acceptance: %v, proved %v", err, b.engine.proved())
+		}
+	})
+}
+
+// What the head walk stores while a sweep reads on was never missed by it.
+func TestArrivalsDuringASweepAreNotMissing(t *testing.T) {
+	inBubble(t, 30, func(b *testbed) {
+		t := b.t
+		b.vendor.noTotal = true
+		b.mustRound(true)
+		time.Sleep(time.Hour)
+		first := b.vendor.lists
+		b.vendor.onList = func(n int) {
+			if n != first+2 {
+				return
+			}
+			time.Sleep(time.Minute)
+			for i := range 9 {
+				b.arrives(fmt.Sprintf("d%03d", i))
+			}
+			if err := b.engine.Head(t.Context()); err != nil {
+				t.Errorf("head walk: %v", err)
+			}
+		}
+		if err := b.engine.Sweep(t.Context()); err != nil {
+			t.Errorf("sweep: %v", err)
+		}
+		if st := b.statement(); b.held() != 39 || st.ExtraCount != 0 {
+			t.Errorf("held %d, %d extra, doubts %q", b.held(), st.ExtraCount, st.Doubts)
+		}
+		if r := b.load("d003"); r.MissedSweeps != 0 {
+			t.Errorf("missed %d times: %v", r.MissedSweeps, b.kinds("d003"))
+		}
+	})
+}
+
 // A mass deletion on purpose is accepted by whoever answers for it; the evidence
 // is the usual one, and is on record.
 func TestAcceptedMassDisappearance(t *testing.T) {

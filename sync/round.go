@@ -91,7 +91,9 @@ func (e *Engine) fullWalk(ctx context.Context, round bool) error {
 func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*call.Checkpoint) **call.Walk) error {
 	whole := err == nil && w.ended && !w.partial && w.window == nil
 	if whole && !w.sweep {
-		err = w.verdict()
+		if err = w.verdict(); err == nil {
+			err = e.vanished(ctx, w)
+		}
 	}
 	if err == nil && !w.sweep {
 		err = w.shrunk(ctx) // a sweep draws its own balance
