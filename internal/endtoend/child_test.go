@@ -61,11 +61,21 @@ type ack struct {
 	// Content, Raw and Print are hashes of the call, of the vendor's documents,
 	// and of the number, time and fingerprint of its version.
 	Content, Raw, Print string
-	File, SHA256        string // of the recording, when there is one
+	// Names is how many of the names and numbers are known that come from the
+	// vendor's tables, later than the call; they are no part of Content.
+	Names        int
+	File, SHA256 string // of the recording, when there is one
 }
 
 func ackOf(c client.Call) ack {
-	a := ack{Key: c.Key, Version: c.Version, ChangedAt: c.ChangedAt, Parts: c.Parts, Content: digest(c.Call), Raw: digest(c.Raw), Print: versionPrint(c.Versions, c.Version)}
+	a := ack{Key: c.Key, Version: c.Version, ChangedAt: c.ChangedAt, Parts: c.Parts, Raw: digest(c.Raw), Print: versionPrint(c.Versions, c.Version)}
+	bare := c.Call
+	for _, name := range []**string{&bare.AgentName, &bare.ContactName, &bare.ContactEmail, &bare.CampaignName, &bare.Phone, &bare.FromNumber, &bare.ToNumber} {
+		if *name != nil {
+			a.Names, *name = a.Names+1, nil
+		}
+	}
+	a.Content = digest(bare)
 	if r := c.Recording; r != nil && r.State == call.Stored {
 		a.File, a.SHA256 = *r.File, *r.SHA256
 	}

@@ -103,6 +103,8 @@ func (c *campaign) checkAcks(held map[call.Key]client.Call) {
 			c.lost("%s: its last change is gone", key)
 		case now.ChangedAt.Equal(told.ChangedAt) && now.Parts == told.Parts && now.Content != told.Content:
 			c.lost("%s reads otherwise than it did", key)
+		case now.Version == told.Version && now.Names < told.Names:
+			c.lost("%s: %d of %d names are gone", key, told.Names-now.Names, told.Names)
 		case told.File != "" && (now.File != told.File || now.SHA256 != told.SHA256):
 			c.lost("%s: its recording was acknowledged and is not that any more", key)
 		}
