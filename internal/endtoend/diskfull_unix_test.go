@@ -336,7 +336,8 @@ func series(t *testing.T, seed uint64, episodes int, sum *fullTally, prepare fun
 // seeded moments. CALLSYNCD_FULL_EPISODES is how often, CALLSYNCD_FULL_SEED
 // chooses the same moments again.
 func TestFullDiskHealsWithoutRestart(t *testing.T) {
-	each := 20 // episodes of one daemon
+	t.Parallel() // it mostly waits, for daemons that try again
+	each := 20   // episodes of one daemon
 	episodes := number("CALLSYNCD_FULL_EPISODES", 4)
 	if episodes < 2*each {
 		each = (episodes + 1) / 2

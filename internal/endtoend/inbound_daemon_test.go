@@ -5,6 +5,7 @@ package endtoend
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -199,7 +200,7 @@ func (d *inbound) state(t testing.TB) state {
 	}
 	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() && entry.Name() == "index" { // a cache that tidies itself
-			return cmpOr(err, fs.SkipDir)
+			return cmp.Or(err, fs.SkipDir)
 		}
 		info, err := entry.Info()
 		if err != nil || entry.IsDir() {
@@ -219,13 +220,6 @@ func (d *inbound) state(t testing.TB) state {
 	return s
 }
 
-func cmpOr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // request is written byte by byte as it is given; the zero value of a field
 // is what a good client sends.
 type request struct {
@@ -239,15 +233,9 @@ type request struct {
 
 func (d *inbound) text(r request) string {
 	var b strings.Builder
-	or := func(v, otherwise string) string {
-		if v == "" {
-			return otherwise
-		}
-		return v
-	}
-	fmt.Fprintf(&b, "%s %s %s\r\n", or(r.method, "GET"), or(r.target, "/v1/calls"), or(r.version, "HTTP/1.1"))
+	fmt.Fprintf(&b, "%s %s %s\r\n", cmp.Or(r.method, "GET"), cmp.Or(r.target, "/v1/calls"), cmp.Or(r.version, "HTTP/1.1"))
 	if !r.noHost {
-		fmt.Fprintf(&b, "Host: %s\r\n", or(r.host, d.address))
+		fmt.Fprintf(&b, "Host: %s\r\n", cmp.Or(r.host, d.address))
 	}
 	if !r.noToken {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", d.token)

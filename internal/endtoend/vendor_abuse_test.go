@@ -80,6 +80,7 @@ func TestEveryAttackHasATest(t *testing.T) {
 // TestHostileVendors lets every account of the table do its worst at once,
 // beside one that is honest: whatever they do stays with them.
 func TestHostileVendors(t *testing.T) {
+	t.Parallel() // it mostly waits, for vendors that are asked again
 	var standard bytes.Buffer
 	log.SetOutput(&standard) // where net/http complains; the program discards it
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
