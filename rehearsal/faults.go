@@ -3,7 +3,6 @@ package rehearsal
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"callsyncd/simulator"
 )
@@ -54,13 +53,4 @@ func choose(names []string) ([]Fault, error) {
 		}
 	}
 	return chosen, nil
-}
-
-// namesOf joins the names of faults.
-func namesOf(faults []Fault) string {
-	var names []string
-	for _, f := range faults {
-		names = append(names, f.Name)
-	}
-	return strings.Join(names, ", ")
 }

@@ -37,9 +37,6 @@ func (e *Engine) Skew() time.Duration {
 	return e.skew
 }
 
-// vendorNow is the present by the vendor's clock, which signed links go by.
-func (e *Engine) vendorNow() time.Time { return e.now().Add(-e.Skew()) }
-
 // sure is the earlier of our clock and the vendor's. Waiting for a part is over
 // only by both: a clock set on by mistake must not end it.
 func (e *Engine) sure(now time.Time) time.Time {

@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -152,6 +151,6 @@ func (run *deadlineRun) judge(t *testing.T, b *bed, a *service.Archive, end time
 	if recordings == 0 || faults == 0 {
 		t.Error("nothing was tested")
 	}
-	t.Log(fmt.Sprintf("deadlines: %d recordings with links of one hour, a fifth of the requests failing, ten minutes of outage: %d archived (%.2f %%), %d in gaps, %d silent misses; %d faults, %d dead links met, %d downloads, %.1f hours of the clock",
-		recordings, archived, 100*float64(archived)/float64(max(1, recordings)), listed, silent, faults, renewed, downloads, took.Hours()))
+	t.Logf("deadlines: %d recordings with links of one hour, a fifth of the requests failing, ten minutes of outage: %d archived (%.2f %%), %d in gaps, %d silent misses; %d faults, %d dead links met, %d downloads, %.1f hours of the clock",
+		recordings, archived, 100*float64(archived)/float64(max(1, recordings)), listed, silent, faults, renewed, downloads, took.Hours())
 }
