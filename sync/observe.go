@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -166,6 +167,9 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 	w.failure, w.news = failure, news
 	if failure != nil && final(failure) && w.waited(w.base()) {
 		w.failure = nil // the vendor has given its answer long enough: what is here is all there is
+		if !errors.Is(failure, call.ErrNotFound) {
+			w.unread = failureReason(failure)
+		}
 	}
 	e.settleParts(&r, mapped, w)
 	return r, events

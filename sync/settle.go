@@ -44,6 +44,8 @@ type weather struct {
 	horizon   time.Duration
 	// failure is why a document that should show the part could not be read; nil otherwise.
 	failure error
+	// unread is why a document could not be understood to the end; empty otherwise.
+	unread string
 	// news is true when the vendor's answers about the call are not those known.
 	news bool
 }
@@ -149,6 +151,8 @@ func expect(prev call.Part, ev call.PartEvidence, w *weather) call.Part {
 		return call.Part{State: call.None, Reason: ev.Reason}
 	case !promised && w.status.Unanswered():
 		return call.Part{State: call.None, Reason: "unanswered"}
+	case !promised && w.waited(w.ended()) && w.unread != "" && prev.State != call.None:
+		return lost(prev, w.unread) // the vendor has something, and nobody can say what
 	case !promised && w.waited(w.ended()):
 		return call.Part{State: call.None, Reason: "horizon"}
 	}
