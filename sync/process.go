@@ -121,7 +121,7 @@ func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, a 
 // another recording than the one that is stored.
 func (e *Engine) otherRecording(it call.Item, page call.Page, mark string) bool {
 	link, ok := e.src.Provider.Link(call.Documents{call.DocumentList: {Body: it.Body, FetchedAt: page.FetchedAt}})
-	return ok && e.src.Recordings && replaced(mark, link.Mark) && e.mayRefetch()
+	return ok && e.src.Recordings && replaced(mark, link.Mark) && e.mayRefetch(it.ID)
 }
 
 func (e *Engine) offerLink(it call.Item, page call.Page) {

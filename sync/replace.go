@@ -40,11 +40,12 @@ func replaced(had, now string) bool {
 
 // mayRefetch reports whether a recording may be fetched again on the word of its
 // mark. Where marks change without reason that soon ends.
-func (e *Engine) mayRefetch() bool {
+func (e *Engine) mayRefetch(id call.ID) bool {
 	same, limit := refetched(e.learned())
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.refetching)+same < limit
+	_, already := e.refetching[id] // and what came of it could not be stored
+	return already || len(e.refetching)+same < limit
 }
 
 // refetched reads what was learned about marks.
@@ -69,13 +70,16 @@ func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string,
 	part := &r.Parts.Recording
 	switch {
 	case ev.Evidence != call.EvidencePresent && part.State != call.Stored:
+		e.mu.Lock()
+		delete(e.refetching, r.Call.ID)
+		e.mu.Unlock()
 		*part = call.Part{State: call.Stored}
 	case ev.Evidence != call.EvidencePresent:
 	case part.State != call.Stored:
 		// It is being fetched again; the next attempt has its time.
 	case r.RecordingMark == "":
 		r.RecordingMark = mark
-	case replaced(r.RecordingMark, mark) && e.mayRefetch():
+	case replaced(r.RecordingMark, mark) && e.mayRefetch(r.Call.ID):
 		e.mu.Lock()
 		e.refetching[r.Call.ID] = struct{}{}
 		e.mu.Unlock()

@@ -145,6 +145,31 @@ func TestRestlessMarksAreNotBelieved(t *testing.T) {
 	})
 }
 
+// TestWithdrawnReplacementsAreForgotten: they are no reason to doubt later ones.
+func TestWithdrawnReplacementsAreForgotten(t *testing.T) {
+	inBubble(t, doubtfulAgain, func(b *testbed) {
+		show := func(recording bool, mark string) {
+			b.vendor.edit(func() {
+				for i, c := range b.vendor.calls {
+					c.Recording, c.Mark, c.Sound = recording, fmt.Sprint(mark, i), "second "+c.ID
+				}
+			})
+		}
+		b.sounding(fixed)
+		b.mustRound(false)
+		b.answerMedia(func(string) error { return call.ErrTransient })
+		show(true, "new")
+		b.round(true)
+		show(false, "new")
+		b.mustRound(true)
+		b.answerMedia(nil)
+		show(true, "newer")
+		if r := b.mustRound(true); r.Recordings != doubtfulAgain {
+			b.t.Errorf("%d of %d fetched again", r.Recordings, doubtfulAgain)
+		}
+	})
+}
+
 // TestManyReplacedRecordingsAreAllFetched, once a few have shown that marks are
 // to be trusted.
 func TestManyReplacedRecordingsAreAllFetched(t *testing.T) {
