@@ -7,9 +7,9 @@ import (
 	"callsyncd/call"
 )
 
-// MaxSkew is how far the vendor's clock may be from ours before the difference
+// maxSkew is how far the vendor's clock may be from ours before the difference
 // counts: its Date header is of whole seconds and takes its time to arrive.
-const MaxSkew = time.Minute
+const maxSkew = time.Minute
 
 // sawClock notes how far the vendor's clock is from ours.
 func (e *Engine) sawClock(vendor time.Time) {
@@ -22,9 +22,9 @@ func (e *Engine) sawClock(vendor time.Time) {
 	now := e.skew
 	e.mu.Unlock()
 	switch {
-	case now.Abs() > MaxSkew && before.Abs() <= MaxSkew:
+	case now.Abs() > maxSkew && before.Abs() <= maxSkew:
 		e.log.Warn("the vendor's clock differs from this machine's", "ahead_seconds", now.Seconds())
-	case now.Abs() <= MaxSkew && before.Abs() > MaxSkew:
+	case now.Abs() <= maxSkew && before.Abs() > maxSkew:
 		e.log.Info("the vendor's clock agrees with this machine's again")
 	}
 }
@@ -40,7 +40,7 @@ func (e *Engine) Skew() time.Duration {
 // sure is the earlier of our clock and the vendor's. Waiting for a part is over
 // only by both: a clock set on by mistake must not end it.
 func (e *Engine) sure(now time.Time) time.Time {
-	if skew := e.Skew(); skew > MaxSkew {
+	if skew := e.Skew(); skew > maxSkew {
 		return now.Add(-skew)
 	}
 	return now
@@ -64,12 +64,12 @@ func setBack(c *call.Checkpoint, now time.Time) bool {
 			latest = w.StartedAt
 		}
 	}
-	return latest.Sub(now) > MaxSkew
+	return latest.Sub(now) > maxSkew
 }
 
 // Unproved reports whether the last proof of completeness lies in the future,
 // so that nobody knows how old it is: the clock was set back.
-func Unproved(c *call.Checkpoint, now time.Time) bool { return c.CompletedAt.Sub(now) > MaxSkew }
+func Unproved(c *call.Checkpoint, now time.Time) bool { return c.CompletedAt.Sub(now) > maxSkew }
 
 // ClockSetBack makes parts due that wait for longer than they would if they were
 // put off now.

@@ -161,6 +161,7 @@ func (e *Engine) mark(ctx context.Context, r *reconciliation, w *walker) error {
 		r.statement.Accepted, note = w.accepted, "accepted by "+by
 		e.log.Warn("vanished calls accepted", "calls", r.vanished, "by", by)
 	}
+	ctx = call.WithPurpose(ctx, w.purpose)
 	for i, key := range r.absent {
 		denied := false
 		if i < askedAfter {

@@ -1,6 +1,7 @@
 package callsync
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,6 +106,31 @@ func TestNotFoundProvesADeletionAtOnce(t *testing.T) {
 		b.mustRound(true)
 		if b.load(call.ID(gone.ID)).Call.DeletedUpstreamAt == nil {
 			t.Error("the vendor says 404 for a call it does not list: deleted")
+		}
+	})
+}
+
+// purposeVendor notes what missing calls are asked for as.
+type purposeVendor struct {
+	*fakeVendor
+	purposes []call.Purpose
+}
+
+func (v *purposeVendor) Relink(ctx context.Context, docs call.Documents) (call.Documents, error) {
+	v.purposes = append(v.purposes, call.PurposeOf(ctx))
+	return v.fakeVendor.Relink(ctx, docs)
+}
+
+func TestMissingCallsAreAskedForBehindUrgentWork(t *testing.T) {
+	inBubble(t, 30, func(b *testbed) {
+		v := &purposeVendor{fakeVendor: b.vendor}
+		b.source.Provider = v
+		b.restart()
+		b.mustRound(true)
+		b.vendor.hide(b.vendor.calls[7])
+		b.mustRound(true)
+		if !slices.Equal(v.purposes, []call.Purpose{call.PurposeSweep}) {
+			b.t.Errorf("purposes %v", v.purposes)
 		}
 	})
 }
