@@ -90,7 +90,7 @@ func TestVendorThatGivesWholePagesOnly(t *testing.T) {
 
 // Pages that are numbered, or given as a whole only, cannot overlap. But more new
 // calls than the count grew by mean that others vanished.
-func TestVanishAndArrivalInPagesThatCannotOverlapAreReadAgain(t *testing.T) {
+func TestVanishAndArrivalInNumberedPagesAreReadAgain(t *testing.T) {
 	for name, paging := range map[string]call.Paging{"numbered": call.PagingPage, "whole pages by offset": call.PagingOffset} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 95, func(b *testbed) {
