@@ -194,6 +194,23 @@ func (s *Source) Secrets(getenv func(string) string) (map[string]call.Secret, er
 	return secrets, errors.Join(errs...)
 }
 
+// SecretsAgain fetches the secrets anew that may have changed since had was
+// fetched: those of the environment cannot, and may be forgotten by now.
+func (s *Source) SecretsAgain(had map[string]call.Secret) (map[string]call.Secret, error) {
+	changing := Source{Name: s.Name, Credentials: maps.Clone(s.Credentials)}
+	maps.DeleteFunc(changing.Credentials, func(_ string, ref Ref) bool { return strings.HasPrefix(string(ref), "env:") })
+	secrets, err := changing.Secrets(nil)
+	if err != nil {
+		return nil, err
+	}
+	for name := range s.Credentials {
+		if _, read := secrets[name]; !read {
+			secrets[name] = had[name]
+		}
+	}
+	return secrets, nil
+}
+
 // ForgetSecrets removes the environment variables that hold secrets, once they
 // have been read, so that no program we start inherits them. What the system
 // shows of our own environment, such as /proc/PID/environ to the same user and

@@ -113,3 +113,35 @@ func TestForgetSecrets(t *testing.T) {
 		t.Error("too much was forgotten")
 	}
 }
+
+// A rotated file is found although the secret beside it came from an environment
+// that has been forgotten.
+func TestSecretsAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	write := func(secret string) {
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old")
+	t.Setenv("AGAIN_ORG", "org-1")
+	cfg, err := Parse("config.yaml", []byte("data_dir: /nowhere\nsources:\n  - {name: av, provider: agentvoice, credentials: {organization_id: \"env:AGAIN_ORG\", api_key: \"file:"+file+"\"}}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cfg.Sources[0]
+	had, err := s.Secrets(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ForgetSecrets()
+	write("new")
+	again, err := s.SecretsAgain(had)
+	if err != nil || again["api_key"].Reveal() != "new" || again["organization_id"].Reveal() != "org-1" {
+		t.Errorf("%d secrets, %v", len(again), err)
+	}
+	write("")
+	if _, err := s.SecretsAgain(had); err == nil {
+		t.Error("an empty file is taken for a secret")
+	}
+}

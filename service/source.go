@@ -28,6 +28,7 @@ const maxBudgetWait = 2 * time.Minute
 // source is one configured account with what works on it.
 type source struct {
 	config   *config.Source
+	secrets  map[string]call.Secret // as they were at the start
 	provider *provider.Provider
 	budget   *callsync.Budget
 	engine   *callsync.Engine
@@ -46,7 +47,7 @@ func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version s
 	if err != nil {
 		return nil, err
 	}
-	s := &source{config: c}
+	s := &source{config: c, secrets: credentials}
 	s.budget = callsync.NewBudget(c.Name, limits(c, description), maxBudgetWait)
 	s.budget.Use(clock)
 	s.provider, err = provider.New(description, provider.Options{
@@ -129,7 +130,7 @@ func (s *source) watchSecrets(ctx context.Context, clock call.Clock, log *slog.L
 
 // readSecrets takes the secrets from where the configuration points.
 func (s *source) readSecrets() (changed bool, err error) {
-	credentials, err := s.config.Secrets(nil)
+	credentials, err := s.config.SecretsAgain(s.secrets)
 	if err != nil {
 		return false, err
 	}
