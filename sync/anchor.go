@@ -41,7 +41,7 @@ func (w *walker) continues(page call.Page) bool {
 // stepBack takes the walk back by a page, to where it knows the list.
 func (w *walker) stepBack() error {
 	if w.stepped++; w.stepped > stepsBack {
-		return suspect("the vendor's list moved %d times while it was read (at page %d); the walk was given up", w.stepped, w.walk.Pages)
+		return suspect("the vendor's list moved %d times while it was read (at page %d); the walk was given up, nothing was marked complete", w.stepped, w.walk.Pages)
 	}
 	w.position = w.e.before(w.position, w.size)
 	w.anchored = w.position != w.e.firstPosition()

@@ -100,7 +100,7 @@ func drift(before, now map[string]call.FieldShare) (texts, grave []string) {
 		case is.Share == 0:
 			grave = append(grave, fmt.Sprintf("field %q was in %.0f %% of the vendor's records, now in none", name, 100*was.Share))
 		case is.Kind != was.Kind:
-			grave = append(grave, fmt.Sprintf("field %q was a %s, now it is a %s", name, was.Kind, is.Kind))
+			grave = append(grave, fmt.Sprintf("field %q was of the type %s, now it is %s", name, was.Kind, is.Kind))
 		case is.Share < was.Share*(1-driftDrop):
 			texts = append(texts, fmt.Sprintf("field %q was in %.0f %% of the vendor's records, now in %.0f %%", name, 100*was.Share, 100*is.Share))
 		}

@@ -33,7 +33,7 @@ func TestDriftOfFields(t *testing.T) {
 		}, `"often" was in 96 % of the vendor's records, now in 41 %`, ""},
 		"vanished":      {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":true,"often":"x"}`, i) }, "", `"length" was in 100 % of the vendor's records, now in none`},
 		"always null":   {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":null,"often":"x","length":1}`, i) }, "", `"flag" was in 100 %`},
-		"another type":  {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":true,"often":"x","length":"7"}`, i) }, "", `"length" was a number, now it is a string`},
+		"another type":  {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":true,"often":"x","length":"7"}`, i) }, "", `"length" was of the type number, now it is string`},
 		"a new field":   {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":true,"often":"x","length":7,"more":1}`, i) }, "", ""},
 		"numeric again": {func(i int) string { return fmt.Sprintf(`{"id":"%d","flag":true,"often":"x","length":-7}`, i) }, "", ""},
 	} {

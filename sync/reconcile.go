@@ -50,7 +50,7 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 		doubt = e.mark(ctx, r, w)
 	}
 	if n := len(unheld); n > 0 && doubt == nil {
-		doubt = suspect("%d calls were listed and are not held", n)
+		doubt = unproved("%d calls were listed and are not held", n)
 	}
 	return r.close(e.now(), unheld, doubt), doubt
 }

@@ -108,7 +108,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		var doubt error
 		if err == nil {
 			if _, grave := drift(e.Checkpoint().Fields, w.fields.shares()); len(grave) > 0 {
-				err = suspect("the vendor's records changed: %s", strings.Join(grave, "; "))
+				err = suspect("the vendor's records changed: %s; what was stored before is kept, nothing was marked complete or deleted", strings.Join(grave, "; "))
 			}
 		}
 		if statement, doubt = e.reconcile(ctx, w, err); err == nil {

@@ -46,7 +46,7 @@ func (e *Engine) recent(ctx context.Context, phase string, purpose call.Purpose,
 	}
 	err := w.run(ctx)
 	if err == nil && w.window != nil && w.outsideWindow() {
-		return w, suspect("the vendor ignores its time filter; the next sweep reads the whole list instead")
+		return w, suspect("the vendor ignores its time filter; what it lists is stored, the next sweep reads the whole list instead")
 	}
 	return w, err
 }

@@ -22,6 +22,11 @@ func (s *suspicion) Error() string { return s.message }
 
 func suspect(format string, args ...any) error { return &suspicion{fmt.Sprintf(format, args...)} }
 
+// unproved is a suspicion about a list that was read, and says what becomes of it.
+func unproved(format string, args ...any) error {
+	return suspect(format+"; what was listed is stored, nothing was marked complete or deleted, the next walk reads the list again", args...)
+}
+
 // walker reads a vendor's list page by page and stores what it shows.
 type walker struct {
 	e       *Engine
@@ -206,7 +211,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 		return false, suspect("the vendor promises more and shows page after page without calls (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
 	if more && w.cursors[next.Cursor] && next.Cursor != "" {
-		return false, suspect("the vendor's paging cursor runs in a circle (at page %d); the walk was given up", w.walk.Pages)
+		return false, suspect("the vendor's paging cursor runs in a circle (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
 	w.cursors[next.Cursor] = true
 	w.position = next
@@ -405,15 +410,15 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 func (w *walker) verdict() error {
 	switch {
 	case w.unusable > 0:
-		return suspect("%d rows of the vendor's list have no usable id, or are too large, and could not be stored", w.unusable)
+		return unproved("%d rows of the vendor's list have no usable id, or are too large, and could not be stored", w.unusable)
 	case w.dropped:
-		return suspect("the vendor's count went down during the walk, so a page may have been shifted")
+		return unproved("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:
-		return suspect("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
+		return unproved("the vendor counts %d calls but listed %d", *w.walk.Total, len(w.seen))
 	case w.stalled && w.walk.Total == nil:
-		return suspect("the vendor gave a page twice instead of another")
+		return unproved("the vendor gave a page twice instead of another")
 	case w.outgrew():
-		return suspect("%d calls appeared while the list was read and the vendor's count went from %d to %d, so others vanished and may have hidden one", w.grown, *w.first, *w.walk.Total)
+		return unproved("%d calls appeared while the list was read and the vendor's count went from %d to %d, so others vanished and may have hidden one", w.grown, *w.first, *w.walk.Total)
 	}
 	return nil
 }
@@ -446,7 +451,7 @@ func (w *walker) shrunk(ctx context.Context) error {
 		before = min(before, counts.Calls)
 	}
 	if lost := before - *w.walk.Total; lost > max(1, int(shrinkShare*float64(before))) {
-		return suspect("the vendor's list shrank from %d to %d calls since the last walk", before, *w.walk.Total)
+		return unproved("the vendor's list shrank from %d to %d calls since the last walk", before, *w.walk.Total)
 	}
 	return nil
 }

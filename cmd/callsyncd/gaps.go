@@ -122,6 +122,7 @@ func (a *app) printGaps(page *client.Page[call.Gap]) {
 		g.row(safe(string(x.Part)), safe(string(x.State)), or(x.Reason, "-"), momentOr(x.NextTry, "-"), momentOr(x.Deadline, "-"), x.Attempts, ack, safe(x.Key.String()))
 	}
 	g.print(a.stdout)
+	a.explainReasons(page.Data)
 	a.say("%s of %s", count(len(page.Data)), plural(page.Pagination.Total, "gap"))
 	a.more(page.Pagination)
 }

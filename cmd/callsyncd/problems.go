@@ -8,21 +8,21 @@ import (
 )
 
 // problemsOf are the problems of a source, each once: what several walks met
-// is told of the widest only, and what was said already is left out. A source
-// is not named in a line that begins with its name.
+// is told of the widest only, and what was said already, by itself or among
+// others, is left out. A source is not named in a line that begins with its name.
 func problemsOf(s *call.SourceStatus, said ...string) []string {
-	causes := make(map[string]bool)
+	var causes []string
 	for _, text := range said {
-		causes[causeOf(nameless(s.Name, text))] = true
+		causes = append(causes, causeOf(nameless(s.Name, text)))
 	}
 	var list []string
 	for _, p := range s.Problems {
 		p = nameless(s.Name, p)
 		cause := causeOf(p)
-		if !causes[cause] {
+		if !slices.ContainsFunc(causes, func(told string) bool { return strings.Contains(told, cause) }) {
 			list = append(list, p)
 		}
-		causes[cause] = true
+		causes = append(causes, cause)
 	}
 	return list
 }

@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 // TestScript runs the program as users do. Besides testscript's own commands
 // the scripts know
 //
-//	simulate [calls=N] [late=SHARE] [latency=D] [refuse=VENDOR] [media_html=SHARE]
-//	    starts the vendors and writes a configuration, which CALLSYNCD_CONFIG names
+//	simulate [calls=N] [late=SHARE] [latency=D] [retry=D] [refuse=VENDOR] [media_html=SHARE]
+//	    starts the vendors, with any fault of `callsyncd simulate`, and writes a configuration, which CALLSYNCD_CONFIG names
 //	exits CODE COMMAND...   runs a command that must end with this code
 //	await-daemon [DATA]     waits until the daemon of a data folder (./data) answers
 //	await-line FILE REGEXP  waits until a line of a file matches
@@ -69,6 +69,8 @@ func simulate(ts *testscript.TestScript, _ bool, args []string) {
 			o.Late, err = strconv.ParseFloat(value, 64)
 		case "latency":
 			o.Latency, err = time.ParseDuration(value)
+		case "retry":
+			o.Faults.RetryDelay, err = time.ParseDuration(value)
 		case "refuse":
 			o.Faults.CredentialsRefused = append(o.Faults.CredentialsRefused, value)
 		default:

@@ -154,7 +154,7 @@ func suspicious(calls int, says ...string) func(*testing.T, *outcome) {
 			}
 		}
 		problems := strings.Join(o.status.Problems, "\n")
-		if given := []string{"the next walk asks again", "was given up", "could not be stored", "but listed", "credentials refused"}; !slices.ContainsFunc(given, func(words string) bool { return strings.Contains(o.report.Error, words) }) {
+		if given := []string{"the next walk asks again", "was given up", "nothing was marked complete", "credentials refused"}; !slices.ContainsFunc(given, func(words string) bool { return strings.Contains(o.report.Error, words) }) {
 			t.Errorf("the error does not say what becomes of it: %s", o.report.Error)
 		}
 		for _, words := range says {

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"slices"
+
+	"callsyncd/call"
+)
+
+// reasonWords say what went wrong by the reason of an open part, and what is
+// done about it.
+var reasonWords = map[string]string{
+	"not_ready":           "the vendor does not show it yet; it is asked for again",
+	"in_progress":         "the call goes on; it is asked for when it is over",
+	"http_404":            "the vendor said that there is one and does not give it; it is asked for again",
+	"expired":             "the address of the recording was dead when it was used; the next try gets a fresh one",
+	"not_audio":           "what came was no sound, such as an error page; it was not stored, the next try gets a fresh address",
+	"truncated":           "the recording was not as long as announced; half of one is not stored, the next try goes on or begins anew",
+	"empty":               "what came was empty; the next try gets a fresh address",
+	"host_busy":           "the host of the recordings asked to be left alone for a while; it is",
+	"host_unreachable":    "the host of the recordings did not answer; it is asked again",
+	"bad_url":             "the vendor gave an address that cannot be one of a recording; it was not used, the vendor is asked for another",
+	"refused":             "the address leads where nothing may be fetched from, or to something too large; it was not stored",
+	"credentials_refused": "the vendor refuses the credentials; nothing counts as lost for that",
+	"forbidden":           "the vendor forbids this and answers the rest; it is asked for again",
+	"budget":              "the vendor's request limit is used up; it is asked for when requests are free again",
+	"no_space":            "the disk is full; nothing counts as lost for that, it is fetched when there is room",
+}
+
+// explainReasons explains the reasons among gaps.
+func (a *app) explainReasons(gaps []call.Gap) {
+	var told []string
+	for i := range gaps {
+		reason := or(gaps[i].Reason, "")
+		if words := reasonWords[reason]; words != "" && gaps[i].State == call.Pending && !slices.Contains(told, reason) {
+			a.say("%s: %s", reason, words)
+			told = append(told, reason)
+		}
+	}
+}
