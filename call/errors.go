@@ -17,6 +17,8 @@ var (
 	ErrTransient = errors.New("temporary failure")
 	// ErrCorrupt: the answer or file contradicts itself or its checksum.
 	ErrCorrupt = errors.New("corrupt")
+	// ErrTooLarge: an answer holds more than is read of one. It is an ErrCorrupt, too.
+	ErrTooLarge = fmt.Errorf("too large: %w", ErrCorrupt)
 	// ErrExpired: a recording link is no longer honoured; ask for a fresh one.
 	ErrExpired = errors.New("link expired")
 	// ErrBadCursor: a list cursor was not made by us or is damaged.

@@ -84,7 +84,10 @@ type ProviderInfo struct {
 	FirstPage int
 	PageSize  int // rows to ask for
 	MinSize   int // smallest useful page when pages time out; equals PageSize when it must not shrink
-	Order     Order
+	// MaxBytes is the size of the largest answer that is read; one that is larger
+	// is an ErrTooLarge.
+	MaxBytes int
+	Order    Order
 	// OrderField says which of "created_at" and "updated_at" Order speaks of.
 	OrderField string
 	// Window is true when a time window can be asked for.

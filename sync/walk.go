@@ -2,7 +2,6 @@ package callsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -60,6 +59,9 @@ type walker struct {
 	round    bool             // the statement is made by the round this walk belongs to
 	quiet    bool             // the last page held only known, unchanged calls older than the cutoff
 	rows     int              // on the last page
+	bytes    int              // of them
+	narrowed bool             // pages became smaller because they were too large
+	leftOut  int              // rows in a row that were too large by themselves
 	largest  int              // rows on the largest page
 	anchored bool             // the position is that of the last row read, to show whether the list moved
 	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
@@ -96,6 +98,7 @@ func (w *walker) run(ctx context.Context) error {
 		if err != nil || done {
 			return err
 		}
+		w.widen()
 		if err := w.e.waitForDownloads(ctx, w.sweep); err != nil {
 			return err
 		}
@@ -120,6 +123,9 @@ func (w *walker) step(ctx context.Context) (done bool, err error) {
 				w.ended = true
 				return true, nil
 			}
+			if w.leaveOut(err) {
+				return false, nil
+			}
 			return false, fmt.Errorf("page %d: %w", w.walk.Pages+1, err)
 		}
 		done, contested, err := w.take(ctx, page, w.e.replies.arrived(a))
@@ -136,35 +142,7 @@ func (w *walker) step(ctx context.Context) (done bool, err error) {
 // beyondEnd reports a refusal of a page after all calls the vendor counts were
 // listed: some vendors answer so past the end of their list.
 func (w *walker) beyondEnd(ctx context.Context, err error) bool {
-	return w.walk.Pages > 0 && w.walk.Total != nil && len(w.seen) >= *w.walk.Total && restartable(ctx, err) && !isSuspicion(err)
-}
-
-// list reads the page at the position, in smaller portions when the vendor
-// cannot deliver it whole.
-func (w *walker) list(ctx context.Context) (call.Page, error) {
-	for {
-		page, err := w.e.src.Provider.List(ctx, call.ListRequest{Position: w.position, Size: w.size, Window: w.window})
-		smaller := w.size / 2
-		if err == nil || !errors.Is(err, call.ErrTransient) || errors.As(err, new(*call.BudgetError)) ||
-			ctx.Err() != nil || smaller < w.e.info.MinSize {
-			return page, err
-		}
-		w.shrink(smaller)
-	}
-}
-
-// shrink goes on with smaller pages. Where pages are numbered, the position gets
-// the number of the smaller page that holds the same row.
-func (w *walker) shrink(size int) {
-	if w.e.info.Paging == call.PagingPage {
-		granted := w.size
-		if w.largest > 0 {
-			granted = min(granted, w.largest) // the vendor gives fewer rows than asked for
-		}
-		row := (w.position.Page - w.e.info.FirstPage) * granted
-		w.position = w.e.positionOf(row, min(granted, size))
-	}
-	w.size = size
+	return w.walk.Pages > 0 && w.walk.Total != nil && len(w.seen)+w.unusable >= *w.walk.Total && restartable(ctx, err) && !isSuspicion(err)
 }
 
 // take stores one page and moves on, unless calls of it were contested: then
@@ -260,8 +238,11 @@ func (w *walker) count(page call.Page) (fresh int) {
 		w.began = page.FetchedAt
 	}
 	w.unusable += page.Unusable
-	w.rows = len(page.Items)
-	w.largest = max(w.largest, w.rows)
+	w.rows, w.bytes, w.leftOut = len(page.Items), 0, 0
+	for _, it := range page.Items {
+		w.bytes += len(it.Body)
+	}
+	w.largest = max(w.largest, len(page.Items))
 	for _, it := range page.Items {
 		if it.CreatedAt.After(w.walk.Newest) {
 			w.walk.Newest = it.CreatedAt

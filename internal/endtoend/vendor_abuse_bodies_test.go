@@ -61,6 +61,25 @@ func giants() []attack {
 		listing(46, "number_of_a_megabyte", text(`{"calls":[{"uuid":"a","duration":`+strings.Repeat("9", 1<<20)+`}]}`), "a number of more than"),
 		listing(46, "same_key_a_thousand_times", text(`{`+strings.Repeat(`"calls":[],`, 1000)+`"calls":7}`), "no array at"),
 		{
+			number: 46, name: "forty_megabytes_of_good_calls", most: 60,
+			do: func(r *rogue) {
+				for i := range 100 {
+					r.add(fmt.Sprintf("call-%d", i), map[string]any{"notes": strings.Repeat("tea ", 100<<10)})
+				}
+			},
+			check: believed(100),
+		},
+		{
+			number: 46, name: "one_call_of_twenty_megabytes", most: 60,
+			do: func(r *rogue) {
+				for i := range 8 {
+					r.add(fmt.Sprintf("call-%d", i), nil)
+				}
+				r.add("giant", map[string]any{"notes": strings.Repeat("tea ", 5<<20)})
+			},
+			check: suspicious(8, "are too large"),
+		},
+		{
 			number: 46, name: "twenty_thousand_turns", most: 60,
 			do: func(r *rogue) {
 				r.add("a", map[string]any{"transcript": strings.Repeat("Agent: hello there\nUser: good day\n", 10_000)})

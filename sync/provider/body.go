@@ -42,6 +42,7 @@ var (
 
 var (
 	errTooLarge = errors.New("answer is larger than 16 MiB")
+	errTooMany  = fmt.Errorf("answer has more than %d values", maxValues)
 	errRatio    = errors.New("compressed answer grows suspiciously")
 	errEncoding = errors.New("answer is compressed in a way we did not ask for")
 	errBusy     = fmt.Errorf("%w: too many large answers at once", call.ErrTransient)
@@ -168,7 +169,7 @@ func checkShape(body []byte) error {
 		case inText:
 		case c == ',' || c == ':':
 			if values++; values > maxValues {
-				return fmt.Errorf("answer has more than %d values", maxValues)
+				return errTooMany
 			}
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {

@@ -172,7 +172,7 @@ func (p *Provider) Info() call.ProviderInfo {
 	info := call.ProviderInfo{
 		Name: p.d.spec.Name, Title: p.d.spec.Title, BaseURL: p.base.String(),
 		Paging: call.Paging(l.Paging.Kind), FirstPage: l.Paging.firstPage(),
-		PageSize: l.Paging.Rows, MinSize: l.Paging.MinRows,
+		PageSize: l.Paging.Rows, MinSize: l.Paging.MinRows, MaxBytes: maxBody,
 		Order: call.OrderUnknown, Window: l.Window != nil,
 		Mapping: p.d.hash, Hosts: []string{p.base.Scheme + "://" + p.base.Host}, Lookups: sortedKeys(p.d.spec.Lookups),
 	}

@@ -206,6 +206,9 @@ func (p *Provider) attempt(ctx context.Context, out outgoing, meaningful func(in
 	}
 	parsed, err := parseJSON(body)
 	if err != nil {
+		if err == errTooMany {
+			return reply{}, &Error{Message: err.Error(), Err: call.ErrTooLarge}, false
+		}
 		return reply{}, &Error{Message: err.Error(), Err: call.ErrCorrupt}, true
 	}
 	keep = true
@@ -248,8 +251,11 @@ func distrusted(err error) bool {
 
 // bodyError tells a broken connection from a broken answer.
 func (p *Provider) bodyError(err error) *Error {
+	if errors.Is(err, errTooLarge) {
+		return &Error{Message: err.Error(), Err: call.ErrTooLarge}
+	}
 	_, broken := errors.AsType[flate.CorruptInputError](err)
-	for _, corrupt := range []error{errTooLarge, errRatio, errEncoding, gzip.ErrHeader, gzip.ErrChecksum} {
+	for _, corrupt := range []error{errRatio, errEncoding, gzip.ErrHeader, gzip.ErrChecksum} {
 		broken = broken || errors.Is(err, corrupt)
 	}
 	if broken {

@@ -438,3 +438,21 @@ func TestReauthorize(t *testing.T) {
 		t.Errorf("sent %s", got)
 	}
 }
+
+// TestAnswerTooLarge: a list of fewer rows may be read, the same again may not.
+func TestAnswerTooLarge(t *testing.T) {
+	for name, body := range map[string]string{
+		"bytes":  `{"calls": [{"id": "x", "notes": "` + strings.Repeat("x", maxBody) + `"}]}`,
+		"values": `{"calls": [` + strings.Repeat("1,", maxValues+1) + `1]}`,
+	} {
+		asked := 0
+		p := builtin(t, "suresend", answers(func(*http.Request) (*http.Response, error) { asked++; return respond(200, body), nil }))
+		_, err := p.List(t.Context(), call.ListRequest{})
+		if !errors.Is(err, call.ErrTooLarge) || !errors.Is(err, call.ErrCorrupt) || asked != 1 {
+			t.Errorf("%s: asked %d times, %v", name, asked, err)
+		}
+	}
+	if n := builtin(t, "suresend", nil).Info().MaxBytes; n != maxBody {
+		t.Errorf("the engine is told of %d bytes", n)
+	}
+}
