@@ -20,8 +20,8 @@ func (w *walker) list(ctx context.Context) (call.Page, error) {
 		switch {
 		case err == nil || ctx.Err() != nil || errors.As(err, new(*call.BudgetError)):
 			return page, err
-		case errors.Is(err, call.ErrTooLarge) && smaller > 0:
-			w.narrowed = true
+		case errors.Is(err, call.ErrTooLarge) && w.size > 1:
+			smaller, w.narrowed = max(1, w.size/4), true
 		case !errors.Is(err, call.ErrTransient) || smaller < w.e.info.MinSize:
 			return page, err
 		}
