@@ -40,7 +40,7 @@ var traps = []trap{
 	{"a walk is interrupted: the watermark stays and the rest is read later",
 		[]string{"sync TestPassingTroubleLeavesTheWatermark", "sync TestInterruptedBackfillResumesAndIsProved"}},
 	{"429 with a Retry-After in seconds, as a date, or without; limits per hour and day",
-		[]string{"sync TestTransportObeys429", "sync TestBudgetNeverExceedsAnyWindow", "sync TestBudgetKeepsAReserveOfLongWindows", "sync TestBudgetSurvivesARestart"}},
+		[]string{"sync TestTransportObeys429", "sync TestBudgetNeverExceedsAnyWindow", "sync TestBudgetKeepsAReserveOfLongWindows", "sync TestSpentBudgetOutlivesTheProcess", "sync TestRetryAfterOutlivesTheProcess"}},
 	{"a filter is ignored",
 		[]string{"sync TestUnorderedListUsesAnObeyedWindow", "sync TestWindowThatIsNoLongerObeyed"}},
 	{"older and newer names of fields in one result",

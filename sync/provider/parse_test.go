@@ -32,7 +32,7 @@ func TestParseSmall(t *testing.T) {
 	d := parse(t, small)
 	p := bind(t, d, Options{})
 	want := call.ProviderInfo{Name: "small", Title: "Small", BaseURL: "https://api.example.com", Paging: call.PagingPage, FirstPage: 1,
-		PageSize: 10, MinSize: 10, Order: call.OrderUnknown, Mapping: d.hash, Budgets: []call.RateLimit{}, Hosts: []string{"https://api.example.com"}, Lookups: []string{}}
+		PageSize: 10, MinSize: 10, MaxBytes: maxBody, Order: call.OrderUnknown, Mapping: d.hash, Budgets: []call.RateLimit{}, Hosts: []string{"https://api.example.com"}, Lookups: []string{}}
 	if diff := cmp.Diff(want, p.Info()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
