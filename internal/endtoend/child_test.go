@@ -58,9 +58,11 @@ type ack struct {
 	Version   int
 	ChangedAt time.Time
 	Parts     call.PartStates
-	// Content, Raw and Print are hashes of the call, of the vendor's documents,
-	// and of the number, time and fingerprint of its version.
-	Content, Raw, Print string
+	// Content is the call without its names.
+	Content map[string]json.RawMessage
+	// Raw and Print are hashes of the vendor's documents, and of the number, time
+	// and fingerprint of the version.
+	Raw, Print string
 	// Names is how many of the names and numbers are known that come from the
 	// vendor's tables, later than the call; they are no part of Content.
 	Names        int
@@ -68,14 +70,20 @@ type ack struct {
 }
 
 func ackOf(c client.Call) ack {
-	a := ack{Key: c.Key, Version: c.Version, ChangedAt: c.ChangedAt, Parts: c.Parts, Raw: digest(c.Raw), Print: versionPrint(c.Versions, c.Version)}
-	bare := c.Call
-	for _, name := range []**string{&bare.AgentName, &bare.ContactName, &bare.ContactEmail, &bare.CampaignName, &bare.Phone, &bare.FromNumber, &bare.ToNumber} {
-		if *name != nil {
-			a.Names, *name = a.Names+1, nil
-		}
+	a := ack{Key: c.Key, Version: c.Version, ChangedAt: c.ChangedAt, Parts: c.Parts, Content: make(map[string]json.RawMessage), Raw: digest(c.Raw), Print: versionPrint(c.Versions, c.Version)}
+	body, err := json.Marshal(c.Call)
+	if err == nil {
+		err = json.Unmarshal(body, &a.Content)
 	}
-	a.Content = digest(bare)
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"agent_name", "contact_name", "contact_email", "campaign_name", "phone", "from_number", "to_number", "direction"} {
+		if string(a.Content[name]) != "null" {
+			a.Names++
+		}
+		delete(a.Content, name)
+	}
 	if r := c.Recording; r != nil && r.State == call.Stored {
 		a.File, a.SHA256 = *r.File, *r.SHA256
 	}

@@ -1,8 +1,10 @@
 package endtoend
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"path/filepath"
@@ -101,8 +103,8 @@ func (c *campaign) checkAcks(held map[call.Key]client.Call) {
 			c.lost("%s: the documents of version %d are not those that were acknowledged", key, told.Version)
 		case now.ChangedAt.Before(told.ChangedAt):
 			c.lost("%s: its last change is gone", key)
-		case now.ChangedAt.Equal(told.ChangedAt) && now.Parts == told.Parts && now.Content != told.Content:
-			c.lost("%s reads otherwise than it did", key)
+		case now.ChangedAt.Equal(told.ChangedAt) && now.Parts == told.Parts && len(differing(told.Content, now.Content)) > 0:
+			c.lost("%s reads otherwise than it did in %v", key, differing(told.Content, now.Content))
 		case now.Version == told.Version && now.Names < told.Names:
 			c.lost("%s: %d of %d names are gone", key, told.Names-now.Names, told.Names)
 		case told.File != "" && (now.File != told.File || now.SHA256 != told.SHA256):
@@ -207,4 +209,14 @@ func (c *campaign) verifyNow(a *service.Archive, tolerated []string) {
 			c.t.Errorf("verify: %s", toJSON(c.t, p))
 		}
 	}
+}
+
+// differing names the fields that are not the same to the byte.
+func differing(told, now map[string]json.RawMessage) (fields []string) {
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		if !bytes.Equal(told[name], now[name]) {
+			fields = append(fields, name)
+		}
+	}
+	return fields
 }
