@@ -26,7 +26,7 @@ func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recordi
 		e.log.Warn("the vendor has further recordings of the call, which are not archived", "call_id", string(record.Call.ID), "recordings", link.Of)
 	}
 	if !plausibleLength(&record.Call, &recording) {
-		next.Parts.Recording.Reason = "length_differs"
+		next.Parts.Recording.Reason = lengthDiffers
 		e.log.Warn("recording is not as long as its call", "call_id", string(record.Call.ID),
 			"call_seconds", *record.Call.DurationSeconds, "audio_seconds", *recording.DurationSeconds)
 	}
@@ -54,6 +54,27 @@ func (d *doubts) twice(id call.ID, sum string) bool {
 	}
 	d.sums[id] = sum
 	return false
+}
+
+// lengthDiffers is the reason of a stored recording that is not as long as its call.
+const lengthDiffers = "length_differs"
+
+// odd reports a recording that came whole, by all that can be told, and is not
+// as long as its call.
+func odd(err error) bool {
+	reason, ok := errors.AsType[interface {
+		error
+		PartReason() string
+	}](err)
+	return ok && reason.PartReason() == "length"
+}
+
+// lengthRemark is the reason of a recording that is stored.
+func lengthRemark(c *call.Call, r *call.Recording) string {
+	if plausibleLength(c, r) {
+		return ""
+	}
+	return lengthDiffers
 }
 
 // plausibleLength compares the audio with the call's length, where both are

@@ -77,6 +77,9 @@ func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string,
 	case ev.Evidence != call.EvidencePresent:
 	case part.State != call.Stored:
 		// It is being fetched again; the next attempt has its time.
+	case part.Reason == "" && !plausibleLength(&r.Call, r.Call.Recording):
+		// The call's length was not known, or another one, when the file came.
+		*part = call.Part{State: call.Pending, Reason: lengthDiffers, NextTry: w.now, Deadline: w.now.Add(linkLife)}
 	case r.RecordingMark == "":
 		r.RecordingMark = mark
 	case replaced(r.RecordingMark, mark) && e.mayRefetch(r.Call.ID):
@@ -111,10 +114,12 @@ func (e *Engine) learnRefetch(id call.ID, other bool) {
 func (e *Engine) keepReplacement(ctx context.Context, record *call.Record, recording call.Recording, mark string) error {
 	old := *record.Call.Recording
 	same := *old.SHA256 == *recording.SHA256
-	e.learnRefetch(record.Call.ID, !same)
+	if record.Parts.Recording.Reason != lengthDiffers {
+		e.learnRefetch(record.Call.ID, !same)
+	}
 	if same {
 		next := *record
-		next.RecordingMark, next.Parts.Recording = mark, call.Part{State: call.Stored}
+		next.RecordingMark, next.Parts.Recording = mark, call.Part{State: call.Stored, Reason: lengthRemark(&record.Call, &old)}
 		next.Mirror()
 		return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangePart}}, nil)
 	}

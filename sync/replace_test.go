@@ -120,6 +120,53 @@ func TestWorseReplacementNeverBecomesCurrent(t *testing.T) {
 	}
 }
 
+// A recording that came before its call's length was known is compared once the
+// length is: it may be half of what was said.
+func TestRecordingIsComparedWithALengthThatComesLater(t *testing.T) {
+	for name, whole := range map[string]bool{"the host has all of it now": true, "the host has no more": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.sounding(fixed)
+				b.vendor.calls[0].Secs = 0
+				sound, secs := "half", 20.0
+				b.media.sound = func(string) (string, float64) { return sound, secs }
+				b.mustRound(false)
+				half := b.load("c001").Call.Recording
+				if whole {
+					sound, secs = "whole", 60
+				}
+				b.vendor.edit(func() { b.vendor.calls[0].Secs = 60; b.vendor.calls[0].Rev++ })
+				b.mustRound(true)
+				got := b.load("c001")
+				if got.Parts.Recording.State != call.Stored || (got.Parts.Recording.Reason == "") != whole || (*got.Call.Recording.SHA256 != *half.SHA256) != whole || (len(got.Former) == 1) != whole {
+					t.Errorf("%+v, %+v, %d former", got.Parts.Recording, got.Call.Recording, len(got.Former))
+				}
+				gets := b.media.gets
+				b.mustRound(true)
+				if b.media.gets != gets {
+					t.Error("fetched once more")
+				}
+			})
+		})
+	}
+}
+
+// A recording that is not as long as its call is asked for once more, by the same
+// link: where calls count the ringing, that must cost no request.
+func TestOddLengthCostsNoRequest(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.sounding(fixed)
+		b.media.sound = func(string) (string, float64) { return "short", 20 }
+		b.mustRound(false)
+		if got := b.load("c001").Parts.Recording; got.State != call.Stored || got.Reason != lengthDiffers {
+			t.Errorf("%+v", got)
+		}
+		if b.media.gets != 2 || b.vendor.relinks != 0 {
+			t.Errorf("%d downloads, %d requests for another link", b.media.gets, b.vendor.relinks)
+		}
+	})
+}
+
 // TestRestlessMarksAreNotBelieved: where marks change on every look and the
 // files do not, a few downloads are all it costs.
 func TestRestlessMarksAreNotBelieved(t *testing.T) {

@@ -279,7 +279,7 @@ func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart)
 	return io.NopCloser(bytes.NewReader([]byte(content))), call.MediaExpect{SizeBytes: -1}, nil
 }
 
-func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Reader, _ call.MediaExpect) (call.Recording, error) {
+func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Reader, expect call.MediaExpect) (call.Recording, error) {
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return call.Recording{}, err
@@ -296,8 +296,18 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 		_, seconds := m.sound("/" + string(key.ID) + "?")
 		r.DurationSeconds = &seconds
 	}
+	if expect.Accept != nil && !expect.Accept(r.DurationSeconds, sum) {
+		return call.Recording{}, oddLength{}
+	}
 	return r, nil
 }
+
+// oddLength is the answer to a recording that was not accepted.
+type oddLength struct{}
+
+func (oddLength) Error() string      { return "the audio is not as long as the call" }
+func (oddLength) PartReason() string { return "length" }
+func (oddLength) Unwrap() error      { return call.ErrCorrupt }
 
 func (m *fakeMedia) Part(call.Key, string) call.MediaPart { return call.MediaPart{} }
 func (m *fakeMedia) Forget(call.Key)                      {}
