@@ -99,7 +99,7 @@ var orderParams = []param{
 var callsParams = slices.Concat(filterParams, orderParams, pageParams, viewParams)
 
 var searchParams = slices.Concat([]param{
-	{name: "q", doc: `empty for all calls; words, all required; "a phrase"; OR; -word; word*; word~; fields agent: customer: summary: topic: note: id:; a phone number in any notation`,
+	{name: "q", doc: `empty for all calls; words, all required, also with AND between them; "a phrase"; OR; -word or NOT word; word*; word~; fields agent: customer: summary: topic: note: id:; a phone number in any notation`,
 		schema: text(), empty: true, read: func(q *query, v string) string {
 			q.text = v
 			return ""

@@ -68,12 +68,13 @@ const fieldList = "agent:, customer:, summary:, topic:, note: or id:"
 
 // parseQuery reads the query language. The error is a *call.QueryError.
 //
-//	query  = clause...              all required
-//	clause = [-]leaf | leaf OR leaf...
+//	query  = clause [AND] clause...   all required
+//	clause = leaf | -leaf | NOT leaf | leaf OR leaf...
 //	leaf   = [field:] ( word | word* | word~ | "phrase" ) | phone number
 //
 // Words stand for all that have the same stem, but not between quotes.
-// OR joins its two neighbours only: one two OR three means one and (two or three).
+// OR joins its two neighbours only: one two OR three means one and (two or three),
+// and so does one AND two OR three. In lower case, and, or and not are words.
 func parseQuery(a *analyzer, text string) (query, error) {
 	p := parser{analyzer: a, text: []rune(text)}
 	if len(text) > maxQueryBytes {
@@ -91,9 +92,19 @@ type parser struct {
 	text     []rune
 	at       int
 	query    query
-	or       bool // the next leaf is an alternative of the last clause
-	orAt     int
+	// operator waits for what is right of it; empty when none does.
+	operator   operator
+	operatorAt int
 }
+
+// operator is a word in upper case that is not searched for.
+type operator string
+
+const (
+	and operator = "AND" // says what is so without it
+	or  operator = "OR"  // the next leaf is an alternative of the last clause
+	not operator = "NOT" // the next leaf is excluded
+)
 
 func (p *parser) errorAt(position int, format string, args ...any) error {
 	return &call.QueryError{Position: position, Message: fmt.Sprintf(format, args...)}
@@ -105,8 +116,8 @@ func (p *parser) clauses() error {
 			return err
 		}
 	}
-	if p.or {
-		return p.errorAt(p.orAt, "OR needs something on its right")
+	if p.operator != "" {
+		return p.errorAt(p.operatorAt, "%s needs something on its right", p.operator)
 	}
 	return nil
 }
@@ -122,48 +133,67 @@ func (p *parser) ends(i int) bool { return i >= len(p.text) || unicode.IsSpace(p
 
 func (p *parser) clause() error {
 	start := p.at
-	if p.text[p.at] == 'O' && p.at+1 < len(p.text) && p.text[p.at+1] == 'R' && p.ends(p.at+2) {
-		p.at += 2
-		return p.startOr(start)
+	if op := p.readOperator(); op != "" {
+		return p.startOperator(op, start)
 	}
-	exclude := p.text[p.at] == '-' && !p.ends(p.at+1)
-	if exclude {
+	dash := p.text[p.at] == '-' && !p.ends(p.at+1)
+	if dash {
 		p.at++
 	}
-	if exclude && p.or {
-		return p.errorAt(start, "an excluded word cannot be an alternative: leave out the OR")
+	switch {
+	case dash && p.operator == or:
+		return p.errorAt(start, noExcludedAlternative)
+	case dash && p.operator == not:
+		return p.errorAt(start, "NOT and - both exclude: leave out one of them")
 	}
+	exclude := dash || p.operator == not
 	l, err := p.leaf(exclude)
 	switch {
 	case err != nil:
 		return err
-	case l == nil && exclude:
+	case l == nil && dash:
 		return p.errorAt(start, "- excludes nothing: a word must follow it")
-	case l == nil && p.or:
-		return p.errorAt(p.orAt, "OR needs a word on its right")
+	case l == nil && p.operator != "":
+		return p.errorAt(p.operatorAt, "%s needs a word on its right", p.operator)
 	case l == nil: // punctuation
 		return nil
 	}
-	if p.or {
+	if p.operator == or {
 		last := &p.query[len(p.query)-1]
 		last.leaves = append(last.leaves, *l)
-		p.or = false
-		return nil
+	} else {
+		p.query = append(p.query, clause{leaves: []leaf{*l}, exclude: exclude})
 	}
-	p.query = append(p.query, clause{leaves: []leaf{*l}, exclude: exclude})
+	p.operator = ""
 	return nil
 }
 
-func (p *parser) startOr(at int) error {
-	switch {
-	case p.or:
-		return p.errorAt(at, "OR follows OR: put a word between them, or \"OR\" in quotes to search for it")
-	case len(p.query) == 0:
-		return p.errorAt(at, "OR needs something on its left")
-	case p.query[len(p.query)-1].exclude:
-		return p.errorAt(at, "an excluded word cannot be an alternative: leave out the OR")
+const noExcludedAlternative = "an excluded word cannot be an alternative: leave out the OR"
+
+// readOperator steps over an operator that stands by itself; it returns empty
+// when something else is there.
+func (p *parser) readOperator() operator {
+	for _, op := range []operator{and, or, not} {
+		if end := p.at + len(op); end <= len(p.text) && p.ends(end) && string(p.text[p.at:end]) == string(op) {
+			p.at = end
+			return op
+		}
 	}
-	p.or, p.orAt = true, at
+	return ""
+}
+
+func (p *parser) startOperator(op operator, at int) error {
+	switch {
+	case p.operator == or && op == not:
+		return p.errorAt(at, noExcludedAlternative)
+	case p.operator != "" && (p.operator != and || op != not):
+		return p.errorAt(at, "%s follows %s: put a word between them, or %q in quotes to search for it", op, p.operator, op)
+	case op != not && len(p.query) == 0:
+		return p.errorAt(at, "%s needs something on its left", op)
+	case op == or && p.query[len(p.query)-1].exclude:
+		return p.errorAt(at, noExcludedAlternative)
+	}
+	p.operator, p.operatorAt = op, at
 	return nil
 }
 

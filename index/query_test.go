@@ -2,6 +2,7 @@ package index
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -37,6 +38,23 @@ func TestQueryErrors(t *testing.T) {
 		{"OR twice", "one OR OR two", 7, "follows OR"},
 		{"OR and exclusion", "one OR -two", 7, "excluded word"},
 		{"exclusion and OR", "one -two OR three", 9, "excluded word"},
+		{"AND in front", "AND one", 0, "AND needs something on its left"},
+		{"AND after punctuation only", "? AND one", 2, "on its left"},
+		{"AND at the end", "one AND", 4, "AND needs something on its right"},
+		{"AND before punctuation", "one AND ?", 4, "AND needs a word on its right"},
+		{"AND after OR", "one OR AND two", 7, "AND follows OR"},
+		{"OR after AND", "one AND OR two", 8, `"OR" in quotes`},
+		{"AND twice", "one AND AND two", 8, "AND follows AND"},
+		{"NOT at the end", "one NOT", 4, "NOT needs something on its right"},
+		{"NOT alone", "NOT", 0, "on its right"},
+		{"NOT before punctuation", "one NOT ?", 4, "NOT needs a word"},
+		{"NOT twice", "one NOT NOT two", 8, "NOT follows NOT"},
+		{"NOT before AND", "one NOT AND two", 8, "AND follows NOT"},
+		{"NOT before a dash", "one NOT -two", 8, "both exclude"},
+		{"NOT as an alternative", "one OR NOT two", 7, "excluded word"},
+		{"NOT and OR", "one NOT two OR three", 12, "excluded word"},
+		{"only NOT", " NOT one AND NOT two", 5, "only exclusions"},
+		{"NOT with an unknown field", "one NOT speaker:two", 8, "no field speaker"},
 		{"excluded punctuation", "one -? two", 4, "excludes nothing"},
 		{"unknown field", "one speaker:two", 4, "no field speaker"},
 		{"field without word", "one agent: two", 9, "needs a word"},
@@ -65,6 +83,54 @@ func TestQueryErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOperators(t *testing.T) {
+	a := testAnalyzer(t, "en")
+	for text, same := range map[string]string{
+		"one AND two":                       "one two",
+		"one AND two\tAND\nthree":           "one two three",
+		"one AND two OR three AND four":     "one two OR three four",
+		`"one two" AND agent:three`:         `"one two" agent:three`,
+		"one NOT two":                       "one -two",
+		"NOT two one":                       "-two one",
+		"one AND NOT two AND three":         "one -two three",
+		`one NOT "two three" NOT agent:six`: `one -"two three" -agent:six`,
+		`one NOT agent:"two three"`:         `one -agent:"two three"`,
+		"one NOT two* NOT three~":           "one -two* -three~",
+		"one NOT id:ab* NOT +14155550101":   "one -id:ab* -+14155550101",
+		"one OR two NOT three":              "one OR two -three",
+		"one ? AND two":                     "one two",
+		`one "AND" two "NOT"`:               `one "and" two "not"`,
+		"one and two or three not four":     "one And two Or three Not four",
+		"AND-one ANDone agent:NOT":          "and-one andone agent:not",
+	} {
+		if got, want := shapeOf(t, a, text), shapeOf(t, a, same); got != want {
+			t.Errorf("%q is\n%s\nbut %q is\n%s", text, got, same, want)
+		}
+	}
+	if q := shapeOf(t, a, "one not two"); strings.Contains(q, "exclude:true") || strings.Count(q, "{leaves:") != 3 {
+		t.Errorf("not in lower case: %s", q)
+	}
+}
+
+// shapeOf prints what a query means, without the places of its words.
+func shapeOf(t *testing.T, a *analyzer, text string) string {
+	t.Helper()
+	q, err := parseQuery(a, text)
+	if err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	for i := range q {
+		for j := range q[i].leaves {
+			l := &q[i].leaves[j]
+			l.position = 0
+			for k := range l.spelled {
+				l.spelled[k].position = 0
+			}
+		}
+	}
+	return fmt.Sprintf("%+v", q)
 }
 
 func TestWords(t *testing.T) {
@@ -111,7 +177,7 @@ func TestEveryLanguageHasStems(t *testing.T) {
 
 func FuzzParseQuery(f *testing.F) {
 	for _, seed := range []string{"refund -kettle", `agent:"a b" OR x*`, "+1 (415) 555-0101 x", "*", "a~99", "/.*/", "a^1e308",
-		"\"", "\\", "\x00", "id:x*", "-", "OR OR", "http://example.com", "5 5 5 5 5", "(((((1", "customer:id:x", "x\xff~", `""~`} {
+		"\"", "\\", "\x00", "id:x*", "-", "OR OR", "one AND two NOT three", `a NOT "b c" OR d`, "a AND NOT agent:b", "NOT", "a NOT -b", "AND OR NOT", "http://example.com", "5 5 5 5 5", "(((((1", "customer:id:x", "x\xff~", `""~`} {
 		f.Add(seed)
 	}
 	a := testAnalyzer(f, "en", "de")

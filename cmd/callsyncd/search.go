@@ -13,10 +13,11 @@ import (
 
 const searchLong = `Search finds calls by what was said, and by summary, topics and notes.
 
-The query: words are all required, in any inflection; "a phrase" or "a word" as it is spelled; OR;
--word; word* (begins with); word~ (spelled nearly so); agent: and customer: (what that side said),
-summary:, topic:, note:, id:; a phone number in any notation. Put -- before a query that begins
-with a dash.`
+The query: words are all required, in any inflection, with or without AND between them; "a phrase"
+or "a word" as it is spelled; OR, which joins its two neighbours only; -word or NOT word; word*
+(begins with); word~ (spelled nearly so); agent: and customer: (what that side said), summary:,
+topic:, note:, id:; a phone number in any notation. AND, OR and NOT are words like others in lower
+case or in quotes. Put -- before a query that begins with a dash.`
 
 func newSearch(a *app) *cobra.Command {
 	var f filters
@@ -25,7 +26,7 @@ func newSearch(a *app) *cobra.Command {
 		Short: "Find calls by what was said",
 		Long:  searchLong,
 		Example: `  callsyncd search 'refund OR "money back"' --from 7d
-  callsyncd search 'customer:cancel -agent:sorry' --source crm --has recording
+  callsyncd search 'customer:cancel NOT agent:sorry' --source crm --has recording
   callsyncd search invoice --sort newest --json`,
 		Args: func(c *cobra.Command, given []string) error {
 			if len(given) == 0 {
