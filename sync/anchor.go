@@ -17,16 +17,12 @@ func (w *walker) anchor(page call.Page, next call.Position, fresh int) call.Posi
 		next.Offset = w.position.Offset + 1 // behind the anchor, as if there were none
 		return next
 	}
-	w.anchored = w.overlaps() && len(page.Items) > 1
+	w.anchored = !w.aligned && len(page.Items) > 1 // a page of one row would give the anchor only
 	if w.anchored {
 		next.Offset--
 	}
 	return next
 }
-
-// overlaps reports whether each page begins with the last row of the one before,
-// so that a row that vanishes in between is noticed.
-func (w *walker) overlaps() bool { return w.e.info.Paging == call.PagingOffset && !w.aligned }
 
 // continues reports whether a page goes on where the walk was: its first row is
 // one that was read, and so is everything before that.

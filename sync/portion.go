@@ -42,7 +42,7 @@ func (w *walker) shrink(size int) {
 	}
 	if w.size = size; size == 1 && w.anchored {
 		w.position.Offset++ // a page of one row would be the anchor alone
-		w.anchored = false
+		w.anchored, w.gapped = false, true
 	}
 }
 

@@ -2,6 +2,7 @@ package callsync
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -290,6 +291,51 @@ func TestSmallerPagesFromTheEndLeaveNoHoles(t *testing.T) {
 			if b.versions(call.ID(c.ID)) != 2 {
 				b.t.Errorf("call %s was not read again", c.ID)
 			}
+		}
+	})
+}
+
+// A list shorter than a page says nothing about how long pages are: smaller ones
+// would cost a request for every few calls, and those of one row do not overlap.
+func TestShortListDoesNotMakePagesSmaller(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		t := b.t
+		b.vendor.paging, b.vendor.noTotal = call.PagingOffset, true
+		b.restart()
+		b.mustRound(true)
+		time.Sleep(time.Hour)
+		for i := range 20 {
+			b.arrives(fmt.Sprintf("d%03d", i))
+		}
+		b.moveAt(2, func(calls []*fakeCall) []*fakeCall { return slices.Delete(calls, 0, 4) })
+		if n := b.requests(b.engine.Trailing); n > 5 {
+			t.Errorf("%d requests for two pages", n)
+		}
+		for _, c := range b.vendor.calls {
+			b.load(call.ID(c.ID))
+		}
+	})
+}
+
+// Pages of one row cannot overlap either, and are doubted like those that are numbered.
+func TestVanishAndArrivalInPagesOfOneRowAreReadAgain(t *testing.T) {
+	inBubble(t, 12, func(b *testbed) {
+		b.vendor.reverseList()
+		b.vendor.paging = call.PagingOffset
+		b.source.Provider = &shrinkingVendor{b.vendor}
+		b.restart()
+		b.vendor.failList = func(n int) error {
+			if n < 4 {
+				return call.ErrTransient
+			}
+			return nil
+		}
+		b.moveAt(7, swap(2))
+		move := b.vendor.onList
+		b.vendor.onList = func(n int) { time.Sleep(5 * time.Second); move(n) }
+		b.mustRound(false)
+		if b.held() != 13 {
+			b.t.Errorf("held %d of the 13 calls there ever were", b.held())
 		}
 	})
 }

@@ -200,7 +200,7 @@ func (w *walker) learned(c *call.Checkpoint, window string) {
 		c.Learned[learnedShortfall] = strconv.Itoa(n)
 	}
 	c.PageSize = 0
-	if w.walk.Pages > 1 && w.largest > 0 && !w.narrowed && w.largest < w.e.info.PageSize {
+	if !w.narrowed && len(w.seen) > w.largest && w.largest < w.e.info.PageSize { // a list shorter than a page shows nothing about pages
 		c.PageSize = w.largest
 	}
 }

@@ -65,6 +65,7 @@ type walker struct {
 	largest  int              // rows on the largest page
 	anchored bool             // the position is that of the last row read, to show whether the list moved
 	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
+	gapped   bool             // a page was asked for that does not overlap with the one before
 	stepped  int              // how often the walk stepped back because the list had moved
 	began    time.Time        // by the vendor's clock
 	grown    int              // calls made after that, beyond the first page
@@ -175,6 +176,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	next, more := w.next(page, fresh)
 	whole := w.aligned // whole pages only: the last one comes again for a row behind it
 	next = w.anchor(page, next, fresh)
+	w.gapped = w.gapped || more && !w.anchored
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
@@ -408,7 +410,7 @@ func (w *walker) verdict() error {
 // vanishes while another arrives farther on leaves the count as it is, and may
 // draw a third over a page border.
 func (w *walker) outgrew() bool {
-	return w.walk.Total != nil && len(w.seen) <= *w.walk.Total && w.grown > *w.walk.Total-*w.first && !w.overlaps()
+	return w.walk.Total != nil && len(w.seen) <= *w.walk.Total && w.grown > *w.walk.Total-*w.first && w.gapped
 }
 
 // shrinkShare is how much of its list a vendor may lose between two walks before
