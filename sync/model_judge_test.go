@@ -2,6 +2,7 @@ package callsync
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type glance struct {
 	mutations  int
 	vanished   int
 	appeared   int
+	single     int
 	checkpoint call.Checkpoint
 }
 
@@ -31,7 +33,7 @@ func (r *modelRun) glance() glance {
 	r.vendor.mu.Lock()
 	defer r.vendor.mu.Unlock()
 	clear(r.vendor.returned)
-	return glance{time.Now(), r.vendor.mutations, r.vendor.vanished, r.vendor.appeared, r.engine.Checkpoint()}
+	return glance{time.Now(), r.vendor.mutations, r.vendor.vanished, r.vendor.appeared, r.vendor.single, r.engine.Checkpoint()}
 }
 
 // look reads the archive. Nothing it had may be gone, and no call may have more
@@ -107,15 +109,15 @@ func (r *modelRun) judgeWatermark(before glance) {
 
 // steady reports whether no row moved unseen while pages were read. One that
 // vanishes draws the rows behind it over a page border. Pages read by offset
-// overlap, so that it shows; elsewhere the count of the list shows it, if there is
-// one and no other row appears meanwhile. In a list read from its end a row that
-// appears among the older ones does the same. This is a limitation: only the next
-// walk finds the hidden row.
+// overlap, so that it shows, if they have more than one row; elsewhere the count of
+// the list shows it, if there is one and no other row appears meanwhile. In a list
+// read from its end a row that appears among the older ones does the same. This is
+// a limitation: only the next walk finds the hidden row.
 func (r *modelRun) steady(before glance) bool {
 	vanished, appeared := r.vendor.vanished > before.vanished, r.vendor.appeared > before.appeared
 	forward := r.plan.Vendor.Order != call.OrderOldestFirst
 	switch {
-	case r.plan.Vendor.Paging == call.PagingOffset && forward:
+	case r.plan.Vendor.Paging == call.PagingOffset && forward && r.vendor.single == before.single:
 		return true
 	case r.plan.Vendor.Total == "":
 		return !vanished && (forward || !appeared)
@@ -244,7 +246,7 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	late := !c.givenAt.Before(over) || !c.givenAt.Before(c.Created.Add(modelHorizon)) && !c.Flag
 	switch {
 	case !c.listed && (!c.answers || c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
-	case c.text != "" && r.vendor.promised(c) && !h.transcript && (!late || c.listed && c.rowAt >= c.textAt):
+	case c.text != "" && r.promised(c, &h) && !h.transcript && (!late || c.listed && c.rowAt >= c.textAt):
 		r.wrong("the transcript of call %s was given at %s: %+v", c.ID, c.givenAt, parts.Transcript)
 	case c.listed && c.text != "" && r.vendor.promised(c) && c.rowAt >= c.textAt && h.text != c.text:
 		r.wrong("the transcript of call %s is %q, the vendor's %q", c.ID, h.text, c.text)
@@ -255,6 +257,17 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	case c.Audio == "promised" && h.recording == "" && c.listed && parts.Recording.State != call.Lost:
 		r.wrong("the recording of call %s was promised and never given: %+v", c.ID, parts.Recording)
 	}
+}
+
+// promised says whether whoever holds a call had to ask for its transcript. What
+// the row of a call came to show after it was read last, and before the call
+// vanished from the list, nobody was told.
+func (r *modelRun) promised(c *modelCall, h *heldCall) bool {
+	if c.listed {
+		return r.vendor.promised(c)
+	}
+	var read modelCall
+	return json.Unmarshal([]byte(h.row), &read) == nil && r.vendor.promised(&read)
 }
 
 // judgeGaps: the gaps are the parts that are open, no more and no less,

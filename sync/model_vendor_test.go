@@ -49,6 +49,7 @@ type modelVendor struct {
 	mutations int
 	vanished  int            // rows that went while pages were read
 	appeared  int            // rows that came while pages were read
+	single    int            // answers with one row, where no overlap is possible
 	lists     int            // list answers given
 	later     map[int][]step // mutations to happen before a list answer
 	returned  map[call.ID]bool
@@ -197,6 +198,9 @@ func (v *modelVendor) answer(req call.ListRequest) call.Page {
 	}
 	from = min(from, len(rows))
 	to := min(from+size, len(rows))
+	if to-from == 1 && (size == 1 || from == 0) {
+		v.single++
+	}
 	page := call.Page{FetchedAt: time.Now()}
 	for _, c := range rows[from:to] {
 		if req.Window == nil || req.Window.From.Before(time.Now()) { // a question about the future is about the vendor's filter
