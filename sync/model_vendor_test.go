@@ -49,7 +49,7 @@ type modelVendor struct {
 	mutations int
 	vanished  int            // rows that went while pages were read
 	appeared  int            // rows that came while pages were read
-	single    int            // answers with one row, where no overlap is possible
+	single    int            // answers with one row at most, which cannot overlap
 	lists     int            // list answers given
 	later     map[int][]step // mutations to happen before a list answer
 	returned  map[call.ID]bool
@@ -200,12 +200,13 @@ func (v *modelVendor) answer(req call.ListRequest) call.Page {
 	}
 	from = min(from, len(rows))
 	to := min(from+size, len(rows))
-	if to-from == 1 && (size == 1 || from == 0) {
+	probe := req.Window != nil && !req.Window.From.Before(time.Now()) // a question about the future is about the vendor's filter
+	if !probe && (size == 1 || from == 0 && to == 1) {
 		v.single++
 	}
 	page := call.Page{FetchedAt: time.Now()}
 	for _, c := range rows[from:to] {
-		if req.Window == nil || req.Window.From.Before(time.Now()) { // a question about the future is about the vendor's filter
+		if !probe {
 			v.returned[call.ID(c.ID)] = true
 		}
 		body := c.row()
