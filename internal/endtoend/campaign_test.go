@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,7 +191,10 @@ func (c *campaign) end(ch *child, killed bool) (at crashpoint.Point) {
 	select {
 	case err = <-ch.done:
 	case <-time.After(time.Minute):
-		_ = ch.cmd.Process.Kill()
+		if ch.cmd.Process.Signal(syscall.SIGQUIT) != nil { // it says what it is at
+			_ = ch.cmd.Process.Kill()
+		}
+		<-ch.done
 		c.t.Fatal("a child neither ended nor died within a minute")
 	}
 	c.tally.Cycles++
