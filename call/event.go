@@ -37,8 +37,10 @@ type Event struct {
 
 // PartEvent is what became of one part.
 type PartEvent struct {
-	Part     PartName `json:"part"`
-	State    State    `json:"state"`
-	Reason   string   `json:"reason,omitempty"`
-	Attempts int      `json:"attempts,omitempty"`
+	Part PartName `json:"part"`
+	// Label names the recording, where it is not the main one of a call.
+	Label    string `json:"label,omitempty"`
+	State    State  `json:"state"`
+	Reason   string `json:"reason,omitempty"`
+	Attempts int    `json:"attempts,omitempty"`
 }

@@ -137,6 +137,15 @@ type Mapped struct {
 	Summary        PartEvidence
 	Recording      PartEvidence
 	RecordingMark  string // that of its link, see RecordingLink; empty without one
+	// Further is the evidence about the recordings besides the main one, in the
+	// vendor's order.
+	Further []FurtherEvidence
+}
+
+// FurtherEvidence is the evidence about one further recording.
+type FurtherEvidence struct {
+	Label string // as in FurtherRecording
+	PartEvidence
 }
 
 // RecordingLink is where a recording can be had for a while.
@@ -151,9 +160,13 @@ type RecordingLink struct {
 	// it: the document it was found in, a colon, and a hash. Empty when nothing
 	// identifies it.
 	Mark string
-	// Of is how many recordings the vendor shows of the call, this one included;
-	// 0 when it does not say.
-	Of int
+	// Seconds is how long the vendor says that this recording is; nil when it
+	// does not say.
+	Seconds *float64
+	// Unsettled is true when the vendor says that the URL may not serve yet.
+	Unsettled bool
+	// Further are the links of the call's other recordings, by label.
+	Further map[string]RecordingLink
 }
 
 // LookupTable maps an id (of a user, agent, contact, campaign) to what the

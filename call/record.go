@@ -42,6 +42,10 @@ type Record struct {
 	// Former are recordings of the call that the vendor replaced, or that came to
 	// replace a better one, oldest first. Their files stay.
 	Former []FormerRecording `json:"former,omitempty"`
+	// Further are the recordings of the call besides the main one. Main is then
+	// the state of the main one alone; Parts.Recording speaks for all of them.
+	Further []FurtherRecording `json:"further,omitempty"`
+	Main    Part               `json:"main,omitzero"`
 }
 
 // FormerRecording is a stored recording that is not the current one.
@@ -54,7 +58,10 @@ type FormerRecording struct {
 func (r *Record) Mirror() {
 	r.Call.Parts = r.Parts.States()
 	r.Call.Settled = r.Parts.Settled()
-	switch state := r.Parts.Recording.State; {
+	for i := range r.Further {
+		r.Further[i].State = r.Further[i].Part.State
+	}
+	switch state := r.MainPart().State; {
 	case r.Call.Recording != nil && r.Call.Recording.File != nil:
 		r.Call.Recording.State = state
 	case state == None:

@@ -51,6 +51,7 @@ type verifier struct {
 // refetch is a recording to be fetched again.
 type refetch struct {
 	key    call.Key
+	label  string // empty for the main one
 	file   string
 	reason string
 }
@@ -72,39 +73,49 @@ func (v *verifier) database(ctx context.Context) error {
 // recordings recomputes the hash of every stored recording.
 func (v *verifier) recordings(ctx context.Context) error {
 	return v.a.store.Each(ctx, "", func(r call.Record) error {
-		rec, key := r.Call.Recording, r.Call.Key
 		for i := range r.Former {
-			if err := v.former(ctx, key, &r.Former[i].Recording); err != nil {
+			if err := v.former(ctx, r.Call.Key, &r.Former[i].Recording); err != nil {
 				return err
 			}
 		}
-		if rec == nil || rec.File == nil {
-			if r.Parts.Recording.State == call.Stored {
-				v.problem("bad_record", &key, "", "the recording counts as stored but names no file")
+		for i := range r.Further {
+			if err := v.current(ctx, r.Call.Key, r.Further[i].Label, &r.Further[i].Recording, r.Further[i].Part.State); err != nil {
+				return err
 			}
-			return ctx.Err()
 		}
-		v.files[*rec.File] = key
-		sum, size, err := v.a.media.Hash(ctx, *rec.File)
-		switch {
-		case errors.Is(err, call.ErrNotFound):
-			v.problem("missing_file", &key, *rec.File, "the recording is gone from the disk; it will be fetched again")
-			v.refetch = append(v.refetch, refetch{key, *rec.File, "file_missing"})
-			return nil
-		case err != nil && ctx.Err() != nil:
-			return err
-		case err != nil:
-			v.problem("unreadable_file", &key, *rec.File, "%v", err)
-			return nil
-		}
-		v.report.Recordings++
-		v.report.Bytes += size
-		if rec.SHA256 == nil || sum != *rec.SHA256 || rec.SizeBytes == nil || size != *rec.SizeBytes {
-			v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes; it is put aside and will be fetched again", sum, size)
-			v.refetch = append(v.refetch, refetch{key, *rec.File, "file_damaged"})
-		}
-		return nil
+		return v.current(ctx, r.Call.Key, "", r.Call.Recording, r.MainPart().State)
 	})
+}
+
+// current recomputes the hash of a recording that the vendor can be asked for
+// again; label is empty for the main one.
+func (v *verifier) current(ctx context.Context, key call.Key, label string, rec *call.Recording, state call.State) error {
+	if rec == nil || rec.File == nil {
+		if state == call.Stored {
+			v.problem("bad_record", &key, "", "the recording counts as stored but names no file")
+		}
+		return ctx.Err()
+	}
+	v.files[*rec.File] = key
+	sum, size, err := v.a.media.Hash(ctx, *rec.File)
+	switch {
+	case errors.Is(err, call.ErrNotFound):
+		v.problem("missing_file", &key, *rec.File, "the recording is gone from the disk; it will be fetched again")
+		v.refetch = append(v.refetch, refetch{key, label, *rec.File, "file_missing"})
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		v.problem("unreadable_file", &key, *rec.File, "%v", err)
+		return nil
+	}
+	v.report.Recordings++
+	v.report.Bytes += size
+	if rec.SHA256 == nil || sum != *rec.SHA256 || rec.SizeBytes == nil || size != *rec.SizeBytes {
+		v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes; it is put aside and will be fetched again", sum, size)
+		v.refetch = append(v.refetch, refetch{key, label, *rec.File, "file_damaged"})
+	}
+	return nil
 }
 
 // former recomputes the hash of a recording that another one took the place of.
@@ -148,6 +159,11 @@ func (v *verifier) strays(ctx context.Context) error {
 		for _, rec := range r.Former {
 			delete(unknown, *rec.File)
 		}
+		for _, rec := range r.Further {
+			if rec.File != nil {
+				delete(unknown, *rec.File)
+			}
+		}
 		return nil
 	})
 	for _, file := range slices.Sorted(maps.Keys(unknown)) {
@@ -160,27 +176,48 @@ func (v *verifier) strays(ctx context.Context) error {
 // and fetched from the vendor while it still has them. What is left of a
 // damaged file is kept aside.
 func (v *verifier) reopen(ctx context.Context) error {
+	aside := map[string]bool{}
 	for _, again := range v.refetch {
 		record, err := v.a.store.Load(ctx, again.key)
 		if err != nil {
 			return err
 		}
-		if rec := record.Call.Recording; rec == nil || rec.File == nil || *rec.File != again.file {
+		if !again.reopen(&record, v.a.clock.Now().UTC()) {
 			continue // it was fetched again meanwhile
 		}
-		if again.reason == "file_damaged" {
+		if again.reason == "file_damaged" && !aside[again.file] {
 			if err := v.a.media.SetAside(again.file); err != nil {
 				return err
 			}
+			aside[again.file] = true // recordings with the same content share it
 		}
-		record.Call.Recording, record.RecordingMark = nil, ""
-		record.Parts.Recording = call.Part{State: call.Pending, Reason: again.reason, NextTry: v.a.clock.Now().UTC(), Deadline: v.a.clock.Now().Add(time.Hour).UTC()}
 		write := call.Write{Record: record, Kind: call.ChangePart, Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}
 		if err := v.a.store.Save(ctx, call.Batch{Source: again.key.Source, Writes: []call.Write{write}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reopen makes the recording pending in its record; false when that names
+// another file by now.
+func (r *refetch) reopen(record *call.Record, now time.Time) bool {
+	part, rec := record.MainPart(), record.Call.Recording
+	if r.label != "" {
+		f := record.FurtherOf(r.label)
+		part, rec = &f.Part, &f.Recording
+	}
+	if rec == nil || rec.File == nil || *rec.File != r.file {
+		return false
+	}
+	if r.label == "" {
+		record.Call.Recording, record.RecordingMark = nil, ""
+	} else {
+		*rec = call.Recording{}
+	}
+	*part = call.Part{State: call.Pending, Reason: r.reason, NextTry: now, Deadline: now.Add(time.Hour)}
+	record.Join()
+	return true
 }
 
 func (v *verifier) index(ctx context.Context) error {

@@ -76,6 +76,11 @@ func countCall(c *call.Counts, r *call.Record, n int) {
 		if m := r.Call.Recording; m != nil && m.SizeBytes != nil {
 			c.RecordingBytes += int64(n) * *m.SizeBytes
 		}
+		for _, f := range r.Further {
+			if f.SizeBytes != nil {
+				c.RecordingBytes += int64(n) * *f.SizeBytes
+			}
+		}
 	}
 	for _, name := range call.PartNames {
 		switch part := r.Parts.Of(name); {

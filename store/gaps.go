@@ -138,12 +138,17 @@ func (w *writer) acknowledge(key call.Key, callKey []byte, name call.PartName, r
 	if part.State != call.Lost && !part.Overdue() {
 		return fmt.Errorf("%w: it is %s, only a part that is lost or overdue can be acknowledged", call.ErrRefused, part.State)
 	}
-	replacing := part.State == call.Pending && name == call.PartRecording && r.Call.Recording != nil && r.Call.Recording.File != nil
-	*part = call.Part{State: call.Lost, Reason: part.Reason, Attempts: part.Attempts}
-	if replacing {
-		part.State = call.Stored // only its replacement is lost
+	for i, p := range r.PartsOf(name) {
+		if p.State != call.Lost && !p.Overdue() {
+			continue
+		}
+		replacing := p.State == call.Pending && name == call.PartRecording && i == 0 && r.Call.Recording != nil && r.Call.Recording.File != nil
+		*p = call.Part{State: call.Lost, Reason: p.Reason, Attempts: p.Attempts, Acknowledged: &call.Acknowledgement{At: w.now, Reason: reason}}
+		if replacing {
+			p.State = call.Stored // only its replacement is lost
+		}
 	}
-	part.Acknowledged = &call.Acknowledgement{At: w.now, Reason: reason}
+	r.Join()
 	counts, err := loadCounts(w.tx, key.Source)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func partsEvent(old, next *call.Record) (e call.Event, ok bool) {
 			continue
 		}
 		e.Parts = append(e.Parts, call.PartEvent{Part: name, State: is.State, Reason: is.Reason, Attempts: is.Attempts})
-		if rec := next.Call.Recording; name == call.PartRecording && is.State == call.Stored && rec != nil && rec.SHA256 != nil {
+		if rec := next.Call.Recording; name == call.PartRecording && is.State == call.Stored && len(next.Further) == 0 && rec != nil && rec.SHA256 != nil {
 			e.SHA256 = *rec.SHA256
 		}
 	}

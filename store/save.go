@@ -289,7 +289,7 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 		return err
 	}
 	c.Version = len(refs.versions)
-	keepAcknowledged(&old.Parts, &r.Parts)
+	keepAcknowledged(&old, &r)
 	r.Mirror()
 	body, err := encodeRecord(&r, &refs)
 	if err != nil {
@@ -329,15 +329,30 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 // keepAcknowledged carries acknowledgements over to a write that was made from
 // an older reading of the call. One that knows of the acknowledgement may open
 // the part again.
-func keepAcknowledged(old, next *call.Parts) {
+func keepAcknowledged(old, next *call.Record) {
 	for _, name := range call.PartNames {
-		had, part := old.Of(name), next.Of(name)
-		if part.State == call.Lost && had.State == call.Lost && part.Acknowledged == nil {
-			part.Acknowledged = had.Acknowledged
+		if name != call.PartRecording || len(next.Further) == 0 {
+			keepAccepted(old.Parts.Of(name), next.Parts.Of(name))
 		}
-		if part.State == call.Pending && had.State == call.Lost && had.Acknowledged != nil && part.Acknowledged == nil {
-			*part = *had
+	}
+	if len(next.Further) == 0 {
+		return
+	}
+	keepAccepted(old.MainPart(), next.MainPart())
+	for i := range next.Further {
+		if had := old.FurtherOf(next.Further[i].Label); had != nil {
+			keepAccepted(&had.Part, &next.Further[i].Part)
 		}
+	}
+	next.Join()
+}
+
+func keepAccepted(had, part *call.Part) {
+	if part.State == call.Lost && had.State == call.Lost && part.Acknowledged == nil {
+		part.Acknowledged = had.Acknowledged
+	}
+	if part.State == call.Pending && had.State == call.Lost && had.Acknowledged != nil && part.Acknowledged == nil {
+		*part = *had
 	}
 }
 

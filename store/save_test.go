@@ -24,6 +24,8 @@ func TestSaveKeepsEveryField(t *testing.T) {
 		Summary:    call.Part{State: call.Lost, Reason: "horizon", Acknowledged: &call.Acknowledgement{At: epoch, Reason: "fine"}},
 		Recording:  call.Part{State: call.Stored},
 	}
+	r.Main.State, r.Further[0].Part.State, r.Further[1].Part.State = call.Stored, call.Pending, call.Stored
+	r.Join()
 	save(t, s, write(r))
 	got := load(t, s, r.Call.Key)
 	want := r

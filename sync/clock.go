@@ -114,18 +114,20 @@ func (e *Engine) bringOneForward(ctx context.Context, key call.Key, now time.Tim
 	w := e.weather(&record.Call, now)
 	latest, moved := nextTry(w.base(), now, w.horizon), false
 	for _, name := range call.PartNames {
-		part := record.Parts.Of(name)
-		if part.State != call.Pending || !part.NextTry.After(now) || !fn(part, latest) {
-			continue
+		for _, part := range record.PartsOf(name) {
+			if part.State != call.Pending || !part.NextTry.After(now) || !fn(part, latest) {
+				continue
+			}
+			if !part.Deadline.IsZero() && part.NextTry.After(latest) { // it was counted by a clock that ran ahead
+				part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
+			}
+			part.NextTry, moved = now, true
 		}
-		if !part.Deadline.IsZero() && part.NextTry.After(latest) { // it was counted by a clock that ran ahead
-			part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
-		}
-		part.NextTry, moved = now, true
 	}
 	if !moved {
 		return nil
 	}
+	record.Join()
 	record.Mirror()
 	return e.write(ctx, call.Write{Record: record})
 }

@@ -3,7 +3,6 @@ package callsync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -12,55 +11,80 @@ import (
 	"callsyncd/internal/crashpoint"
 )
 
-// keepRecording stores the fact that the file a link led to is safely on disk.
-func (e *Engine) keepRecording(ctx context.Context, record *call.Record, recording call.Recording, link call.RecordingLink) error {
+// keepRecording stores the fact that the file of an errand is safely on disk.
+func (e *Engine) keepRecording(ctx context.Context, t *errand, recording call.Recording) error {
+	record := t.record
 	if hasFile(record) {
-		return e.keepReplacement(ctx, record, recording, link.Mark)
+		return e.keepReplacement(ctx, t, recording)
 	}
 	next := *record
-	recording.State, next.RecordingMark = call.Stored, link.Mark
+	recording.State, next.RecordingMark = call.Stored, t.link.Mark
 	next.Call.Recording = &recording
-	next.Parts.Recording = call.Part{State: call.Stored, Attempts: record.Parts.Recording.Attempts}
-	if link.Of > 1 {
-		next.Parts.Recording.Reason = fmt.Sprintf("one_of_%d", link.Of)
-		e.log.Warn("the vendor has further recordings of the call, which are not archived", "call_id", string(record.Call.ID), "recordings", link.Of)
-	}
-	if !plausibleLength(&record.Call, &recording) {
-		next.Parts.Recording.Reason = lengthDiffers
-		e.log.Warn("recording is not as long as its call", "call_id", string(record.Call.ID),
-			"call_seconds", *record.Call.DurationSeconds, "audio_seconds", *recording.DurationSeconds)
-	}
+	part := next.MainPart()
+	*part = call.Part{State: call.Stored, Attempts: part.Attempts, Reason: e.oddLength(t, &recording)}
+	next.Join()
 	next.Mirror()
 	crashpoint.Reach(crashpoint.RecordingKeeping)
-	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording})
+	w := call.Write{Record: next, Kind: call.ChangeRecording}
+	if len(next.Further) > 0 {
+		w.Events = []call.Event{aboutRecording("", part, recording.SHA256)}
+	}
+	return e.write(context.WithoutCancel(ctx), w)
 }
 
-// doubts remembers the recordings that were not as long as their calls. What
+// oddLength is the reason of a stored recording that is not as long as it should
+// be; empty for the others.
+func (e *Engine) oddLength(t *errand, r *call.Recording) string {
+	want := t.seconds()
+	if plausible(want, r.DurationSeconds) {
+		return ""
+	}
+	e.log.Warn("recording is not as long as its call", "call_id", string(t.key.ID), "label", t.label, "call_seconds", *want, "audio_seconds", *r.DurationSeconds)
+	return lengthDiffers
+}
+
+// aboutRecording is the event of one of several recordings.
+func aboutRecording(label string, part *call.Part, sha256 *string) call.Event {
+	event := call.Event{Kind: call.EventParts, Parts: []call.PartEvent{{Part: call.PartRecording, Label: label, State: part.State, Reason: part.Reason, Attempts: part.Attempts}}}
+	if sha256 != nil {
+		event.SHA256 = *sha256
+	}
+	return event
+}
+
+// doubted names a recording of a call.
+type doubted struct {
+	id    call.ID
+	label string
+}
+
+// doubts remembers the recordings that were not as long as they should be. What
 // comes a second time, byte for byte, is what the vendor has.
 type doubts struct {
 	mu   sync.Mutex
-	sums map[call.ID]string
+	sums map[doubted]string
 }
 
-func (d *doubts) twice(id call.ID, sum string) bool {
+func (d *doubts) twice(r doubted, sum string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sums[id] == sum {
-		delete(d.sums, id)
+	if d.sums[r] == sum {
+		delete(d.sums, r)
 		return true
 	}
 	if d.sums == nil {
-		d.sums = make(map[call.ID]string)
+		d.sums = make(map[doubted]string)
 	}
-	d.sums[id] = sum
+	d.sums[r] = sum
 	return false
 }
 
-// lengthDiffers is the reason of a stored recording that is not as long as its call.
+// lengthDiffers is the reason of a stored recording that is not as long as it
+// should be.
 const lengthDiffers = "length_differs"
 
 // odd reports a recording that came whole, by all that can be told, and is not
-// as long as its call.
+// as long as it should be.
 func odd(err error) bool {
 	reason, ok := errors.AsType[interface {
 		error
@@ -69,42 +93,48 @@ func odd(err error) bool {
 	return ok && reason.PartReason() == "length"
 }
 
-// lengthRemark is the reason of a recording that is stored.
-func lengthRemark(c *call.Call, r *call.Recording) string {
-	if plausibleLength(c, r) {
-		return ""
-	}
-	return lengthDiffers
+// plausibleLength compares the audio with the call's length.
+func plausibleLength(c *call.Call, r *call.Recording) bool {
+	return plausible(c.DurationSeconds, r.DurationSeconds)
 }
 
-// plausibleLength compares the audio with the call's length, where both are
-// known: a tenth or three seconds apart is usual, for ringing and rounding.
-func plausibleLength(c *call.Call, r *call.Recording) bool {
-	if c.DurationSeconds == nil || r.DurationSeconds == nil || *c.DurationSeconds <= 0 {
+// plausible compares two lengths, where both are known: a tenth or three seconds
+// apart is usual, for ringing and rounding.
+func plausible(want, got *float64) bool {
+	if want == nil || got == nil || *want <= 0 {
 		return true
 	}
-	return math.Abs(*c.DurationSeconds-*r.DurationSeconds) <= max(3, *c.DurationSeconds/10)
+	return math.Abs(*want-*got) <= max(3, *want/10)
 }
 
-// keepFailure stores what went wrong and when it is tried again. Once the
-// waiting is over, a recording the vendor promised is lost, and one it never
-// spoke of is absent; both only if the vendor or its media host could be asked.
-// The next try is not before the host is free to be asked.
+// keepFailure stores what went wrong with the main recording and when it is tried
+// again. The next try is not before the host is free to be asked.
 func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known call.Documents, failure error, free time.Time) error {
 	next := *record
-	part := &next.Parts.Recording
+	part := next.MainPart()
 	if part.State != call.Pending {
 		return nil // looking again showed that there is nothing to wait for
 	}
-	part.Attempts++
 	w := e.weather(&record.Call, e.now().UTC())
-	if hasFile(record) && (part.Attempts >= replaceTries || final(failure) && w.waited(w.base())) {
+	if hasFile(record) && (part.Attempts+1 >= replaceTries || final(failure) && w.waited(w.base())) {
 		return e.keepOld(ctx, record, failureReason(failure))
 	}
-	kind, reason := call.ChangeKind(""), failureReason(failure)
-	promised, why := e.promised(known)
+	kind := missed(part, e.said(known, ""), failure, w, free)
+	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
+	next.Join()
+	next.Mirror()
+	return e.write(ctx, call.Write{Record: next, Kind: kind})
+}
+
+// missed decides what a failed attempt makes of a recording. Once the waiting is
+// over, one the vendor promised is lost, and one it never spoke of is absent;
+// both only if the vendor or its media host could be asked.
+func missed(part *call.Part, says call.PartEvidence, failure error, w *weather, free time.Time) call.ChangeKind {
+	part.Attempts++
+	promised := says.Evidence == call.EvidencePromised || says.Evidence == call.EvidencePresent
+	reason := failureReason(failure)
 	if errors.Is(failure, errNoLink) && promised {
-		reason = reasonOr(why, reason)
+		reason = reasonOr(says.Reason, reason)
 	}
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
@@ -115,19 +145,24 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 			part.NextTry = free.UTC()
 		}
 	case errors.Is(failure, errNoLink) && !promised:
-		*part, kind = call.Part{State: call.None, Reason: "horizon"}, call.ChangePart
+		*part = call.Part{State: call.None, Reason: "horizon"}
+		return call.ChangePart
 	default:
-		*part, kind = lost(*part, reason), call.ChangePart
+		*part = lost(*part, reason)
+		return call.ChangePart
 	}
-	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
-	next.Mirror()
-	return e.write(ctx, call.Write{Record: next, Kind: kind})
+	return ""
 }
 
-// promised reports whether the vendor says that there is a recording, and in a
-// word what it gave instead of one, where it gave anything.
-func (e *Engine) promised(known call.Documents) (promised bool, why string) {
+// said is what the vendor says about a recording; of documents that cannot be
+// mapped, that there is one.
+func (e *Engine) said(known call.Documents, label string) call.PartEvidence {
 	mapped, err := e.src.Provider.Map(known)
-	given := mapped.Recording.Evidence
-	return err != nil || given == call.EvidencePromised || given == call.EvidencePresent, mapped.Recording.Reason
+	if err != nil {
+		return call.PartEvidence{Evidence: call.EvidencePromised}
+	}
+	if label == "" {
+		return mapped.Recording
+	}
+	return evidenceOf(mapped.Further, label)
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"time"
+	"slices"
 
 	"callsyncd/call"
 )
@@ -56,14 +56,12 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	o.write = call.Write{Record: record, Documents: changed, Events: events}
 	o.edit = had != nil && len(changed) > 0
 	o.write.Kind = changeKind(had, &record, len(changed) > 0)
-	o.dirty = had == nil || len(changed) > 0 || o.write.Kind != "" || !reflect.DeepEqual(had.Parts, record.Parts) ||
+	o.dirty = had == nil || len(changed) > 0 || o.write.Kind != "" || !reflect.DeepEqual(had.Parts, record.Parts) || !reflect.DeepEqual(had.Further, record.Further) ||
 		!maps.Equal(had.Fingerprints, prints)
 	if record.Parts.Recording.State == call.Pending {
 		if link, ok := e.src.Provider.Link(docs); ok {
 			e.links.put(key.ID, link, !record.Parts.Recording.NextTry.After(e.now()))
-			if part := &o.write.Record.Parts.Recording; part.Reason == queued {
-				part.Deadline = e.localTime(link.ExpiresAt).UTC().Truncate(time.Millisecond)
-			}
+			e.expectBy(&o.write.Record, link)
 		} else {
 			e.links.none(key.ID, e.now())
 		}
@@ -155,6 +153,7 @@ func (e *Engine) record(key call.Key, had *call.Record, mapped *call.Mapped, pri
 		c.FirstSeenAt, c.Version, c.ChangedAt = earlier(old.FirstSeenAt, now), old.Version, old.ChangedAt
 		c.DeletedUpstreamAt, c.Recording = old.DeletedUpstreamAt, old.Recording
 		r.MissedSweeps, r.RecordingMark, r.Former = had.MissedSweeps, had.RecordingMark, had.Former
+		r.Main, r.Further = had.Main, slices.Clone(had.Further)
 		if p := &r.Parts.Transcript; p.Reason == quarantined {
 			p.Reason = ""
 		}
@@ -185,16 +184,25 @@ func (e *Engine) settleParts(r *call.Record, mapped *call.Mapped, w *weather) {
 	}
 	p.Transcript = settle(p.Transcript, mapped.Transcript, w)
 	p.Summary = settle(p.Summary, mapped.Summary, w)
-	switch {
-	case hasFile(r) && e.src.Recordings && p.Recording.State != call.Lost:
-		e.settleStored(r, mapped.Recording, mapped.RecordingMark, w)
-	case p.Recording.State == call.Stored:
-	case !e.src.Recordings:
-		p.Recording = call.Part{State: call.None, Reason: "not_wanted"}
-	default:
-		p.Recording = settleRecording(p.Recording, mapped.Recording, w)
-	}
+	e.settleRecordings(r, mapped, w)
 	r.Mirror()
+}
+
+func (e *Engine) settleRecordings(r *call.Record, mapped *call.Mapped, w *weather) {
+	main := r.MainPart()
+	switch {
+	case hasFile(r) && e.src.Recordings && main.State != call.Lost:
+		e.settleStored(r, mapped.Recording, mapped.RecordingMark, w)
+	case main.State == call.Stored:
+	case !e.src.Recordings:
+		*main = call.Part{State: call.None, Reason: "not_wanted"}
+	default:
+		*main = settleRecording(*main, mapped.Recording, w)
+	}
+	if e.src.Recordings {
+		e.settleFurther(r, mapped.Further, w)
+	}
+	r.Join()
 }
 
 // changeKind says what a reader of the change feed must be told.

@@ -256,11 +256,14 @@ func (e *Engine) welcome(ctx context.Context, key call.Key) error {
 		}
 		record.MissedSweeps, record.Call.DeletedUpstreamAt = 0, nil
 		for _, name := range call.PartNames {
-			if p := record.Parts.Of(name); p.State == call.Lost {
-				*p = again(*p, e.now().UTC())
-				kind = call.ChangePart
+			for _, p := range record.PartsOf(name) {
+				if p.State == call.Lost {
+					*p = again(*p, e.now().UTC())
+					kind = call.ChangePart
+				}
 			}
 		}
+		record.Join()
 		record.Mirror()
 		return call.Event{Kind: call.EventReturned}, kind
 	})

@@ -211,57 +211,6 @@ func (d *downloads) unread(ctx context.Context, key call.Key, err error) error {
 	return err
 }
 
-// attempt downloads with up to freshLinks links, and records success or what
-// went wrong last.
-func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Record, known call.Documents) error {
-	e := d.e
-	ctx = call.WithPurpose(ctx, call.PurposeRecording)
-	link, ok := e.links.take(key.ID)
-	if !ok {
-		link, ok = e.src.Provider.Link(known)
-	}
-	var failure error
-	fuse := time.Time{} // when the first link expires: fresh ones do not send us to the end of the queue
-	for range freshLinks {
-		if !ok && d.justLooked(key.ID, known) {
-			failure = errNoLink
-			break
-		}
-		if !ok || !e.alive(link) {
-			if failure = e.unlessRefused(); failure != nil {
-				break // a link at hand would have served, a fresh one is not to be had
-			}
-			var err error
-			if link, record, known, err = e.relink(ctx, key, record, known); err != nil {
-				failure = err
-				break
-			}
-			ok = true
-		}
-		if fuse.IsZero() {
-			fuse = e.localTime(link.ExpiresAt)
-		}
-		var recording call.Recording
-		recording, failure = e.fetch(ctx, key, record, link, fuse)
-		if failure == nil {
-			return e.settled(ctx, e.keepRecording(ctx, record, recording, link))
-		}
-		if ctx.Err() != nil || !renewable(failure) {
-			break
-		}
-		ok = false // whatever was wrong with this link, the next one is fresh
-	}
-	if ctx.Err() != nil {
-		return failure
-	}
-	e.noteRefusal(ctx, refusal(failure))
-	if !renewable(failure) && ok && e.alive(link) {
-		e.links.giveBack(key.ID, link) // nothing is wrong with it
-	}
-	_ = e.settled(ctx, e.keepFailure(ctx, record, known, failure, e.hosts.free(hostOf(link))))
-	return failure
-}
-
 // settled passes on how storing an outcome went. When it failed the recording
 // is still due, so the worker rests rather than spin on a disk that takes nothing.
 func (e *Engine) settled(ctx context.Context, err error) error {
@@ -361,17 +310,35 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 	return link, record, known, nil
 }
 
+// errand is one recording to be fetched.
+type errand struct {
+	key    call.Key
+	record *call.Record
+	label  string // empty for the main one
+	link   call.RecordingLink
+	fuse   time.Time // when the recording's turn is over
+}
+
+// seconds is how long the recording should be; nil when nobody says. One of
+// several is not as long as the call.
+func (t *errand) seconds() *float64 {
+	if len(t.record.Further) > 0 {
+		return t.link.Seconds
+	}
+	return t.record.Call.DurationSeconds
+}
+
 // fetch streams one recording to disk. Passing troubles of the network are
-// tried again at once, a few times. fuse is when the recording's turn is over.
-func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {
+// tried again at once, a few times.
+func (e *Engine) fetch(ctx context.Context, t *errand) (call.Recording, error) {
 	pause := backoff.ExponentialBackOff{InitialInterval: 300 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 3, MaxInterval: 5 * time.Second}
 	pause.Reset()
 	for try := 1; ; try++ {
-		before := e.media.Part(key, "").Bytes
-		recording, err := e.fetchOnce(ctx, key, record, link, fuse)
-		goesOn := e.media.Part(key, "").Bytes > before && e.alive(link)
+		before := e.media.Part(t.key, t.label).Bytes
+		recording, err := e.fetchOnce(ctx, t)
+		goesOn := e.media.Part(t.key, t.label).Bytes > before && e.alive(t.link)
 		_, resting := errors.AsType[*restingHost](err)
-		if try == 1 && odd(err) && e.alive(link) {
+		if try == 1 && odd(err) && e.alive(t.link) {
 			continue // the same bytes once more are what the vendor has
 		}
 		if err == nil || !goesOn && (resting || !errors.Is(err, call.ErrTransient) || errors.Is(err, call.ErrCorrupt)) || try == fetchTries {
@@ -383,35 +350,36 @@ func (e *Engine) fetch(ctx context.Context, key call.Key, record *call.Record, l
 	}
 }
 
-func (e *Engine) fetchOnce(ctx context.Context, key call.Key, record *call.Record, link call.RecordingLink, fuse time.Time) (call.Recording, error) {
-	if err := e.waitForHost(ctx, link); err != nil {
+func (e *Engine) fetchOnce(ctx context.Context, t *errand) (call.Recording, error) {
+	if err := e.waitForHost(ctx, t.link); err != nil {
 		return call.Recording{}, err
 	}
 	// The slot is for the transfer; while the disk makes the file durable,
 	// the next transfer may begin.
-	seat, err := e.slots.enter(ctx, fuse)
+	seat, err := e.slots.enter(ctx, t.fuse)
 	if err != nil {
 		return call.Recording{}, err
 	}
 	defer seat.leave()
 	switch {
-	case e.hosts.free(hostOf(link)).After(e.now()):
-		return call.Recording{}, &restingHost{e.hosts.free(hostOf(link))} // asked for while we waited
-	case !e.alive(link):
+	case e.hosts.free(hostOf(t.link)).After(e.now()):
+		return call.Recording{}, &restingHost{e.hosts.free(hostOf(t.link))} // asked for while we waited
+	case !e.alive(t.link):
 		return call.Recording{}, errAged
 	}
-	body, expect, err := e.down.Get(ctx, link.URL, e.media.Part(key, ""))
+	body, expect, err := e.down.Get(ctx, t.link.URL, e.media.Part(t.key, t.label))
 	if err != nil {
-		e.hosts.heed(hostOf(link), err, e.now())
+		e.hosts.heed(hostOf(t.link), err, e.now())
 		return call.Recording{}, err
 	}
 	defer func() { _ = body.Close() }()
+	expect.Label = t.label
 	if expect.MD5 == nil { // nothing else would tell half a recording from a whole one
 		expect.Accept = func(seconds *float64, sum string) bool {
-			return plausibleLength(&record.Call, &call.Recording{DurationSeconds: seconds}) || e.doubts.twice(key.ID, sum)
+			return plausible(t.seconds(), seconds) || e.doubts.twice(doubted{t.key.ID, t.label}, sum)
 		}
 	}
-	return e.media.Put(ctx, key, record.Call.Time(), &untilEnd{seat.pace(ctx, body), seat.leave}, expect)
+	return e.media.Put(ctx, t.key, t.record.Call.Time(), &untilEnd{seat.pace(ctx, body), seat.leave}, expect)
 }
 
 // errAged says that a link became too old while its download waited its turn.

@@ -85,6 +85,21 @@ func (e *Engine) againSome(ctx context.Context, keys []call.Key, fn func(*call.R
 	return e.save(ctx, writes, nil)
 }
 
+// keepFound leaves the recordings of a call as they were, and adds those that a
+// corrected description finds.
+func keepFound(next, was *call.Record) {
+	if len(next.Further) == 0 {
+		return
+	}
+	next.Main = *was.MainPart()
+	for i := range next.Further {
+		if had := was.FurtherOf(next.Further[i].Label); had != nil {
+			next.Further[i] = *had
+		}
+	}
+	next.Join()
+}
+
 func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write {
 	mapped, err := e.src.Provider.Map(docs)
 	if err != nil {
@@ -94,6 +109,7 @@ func (e *Engine) remapOne(record *call.Record, docs call.Documents) *call.Write 
 	mapped.RecordingMark = "" // nothing was seen
 	next, _ := e.record(record.Call.Key, record, &mapped, record.Fingerprints, false, nil)
 	next.Parts = record.Parts
+	keepFound(&next, record)
 	for name, found := range map[call.PartName]bool{call.PartTranscript: len(next.Call.Transcript) > 0, call.PartSummary: next.Call.Summary != nil} {
 		if part := next.Parts.Of(name); found && part.State != call.Stored {
 			*part = call.Part{State: call.Stored} // a corrected description reads what was there all along

@@ -67,7 +67,7 @@ func (e *Engine) RestlessMarks() bool {
 // settleStored decides what becomes of a recording that is on disk: it stays,
 // unless the vendor shows another one, which is then fetched beside it.
 func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string, w *weather) {
-	part := &r.Parts.Recording
+	part := r.MainPart()
 	switch {
 	case ev.Evidence != call.EvidencePresent && part.State != call.Stored:
 		e.mu.Lock()
@@ -77,7 +77,7 @@ func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string,
 	case ev.Evidence != call.EvidencePresent:
 	case part.State != call.Stored:
 		// It is being fetched again; the next attempt has its time.
-	case part.Reason == "" && !plausibleLength(&r.Call, r.Call.Recording):
+	case part.Reason == "" && len(r.Further) == 0 && !plausibleLength(&r.Call, r.Call.Recording):
 		// The call's length was not known, or another one, when the file came.
 		*part = call.Part{State: call.Pending, Reason: lengthDiffers, NextTry: w.now, Deadline: w.now.Add(linkLife)}
 	case r.RecordingMark == "":
@@ -111,31 +111,34 @@ func (e *Engine) learnRefetch(id call.ID, other bool) {
 // keepReplacement stores what came of fetching a recording again. The same file
 // changes nothing. Another one becomes the current one, unless it is worse; the
 // file that is not current stays as well.
-func (e *Engine) keepReplacement(ctx context.Context, record *call.Record, recording call.Recording, mark string) error {
+func (e *Engine) keepReplacement(ctx context.Context, t *errand, recording call.Recording) error {
+	record, mark := t.record, t.link.Mark
 	old := *record.Call.Recording
 	same := *old.SHA256 == *recording.SHA256
-	if record.Parts.Recording.Reason != lengthDiffers {
+	if record.MainPart().Reason != lengthDiffers {
 		e.learnRefetch(record.Call.ID, !same)
 	}
 	if same {
 		next := *record
-		next.RecordingMark, next.Parts.Recording = mark, call.Part{State: call.Stored, Reason: lengthRemark(&record.Call, &old)}
+		next.RecordingMark, *next.MainPart() = mark, call.Part{State: call.Stored, Reason: e.oddLength(t, &old)}
+		next.Join()
 		next.Mirror()
 		return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangePart}}, nil)
 	}
 	next, now := *record, e.now().UTC()
-	next.RecordingMark, next.Parts.Recording = mark, call.Part{State: call.Stored}
+	next.RecordingMark, *next.MainPart() = mark, call.Part{State: call.Stored}
 	recording.State, old.State = call.Stored, call.Stored
 	aside, event := old, call.Event{Kind: call.EventReplaced, SHA256: *old.SHA256, Note: "the vendor has another recording; the one before stays on disk"}
 	if why := worseRecording(&record.Call, &old, &recording); why == "" {
 		next.Call.Recording = &recording
 	} else {
 		aside = recording
-		next.Parts.Recording.Reason = quarantined
+		next.MainPart().Reason = quarantined
 		event = call.Event{Kind: call.EventQuarantined, SHA256: *recording.SHA256, Note: why,
 			Parts: []call.PartEvent{{Part: call.PartRecording, State: call.Stored, Reason: quarantined}}}
 	}
 	next.Former = append(slices.Clone(record.Former), call.FormerRecording{Recording: aside, SetAsideAt: now})
+	next.Join()
 	next.Mirror()
 	return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangeRecording, Events: []call.Event{event}}}, nil)
 }
@@ -146,8 +149,9 @@ func (e *Engine) keepOld(ctx context.Context, record *call.Record, why string) e
 	delete(e.refetching, record.Call.ID)
 	e.mu.Unlock()
 	next := *record
-	next.Parts.Recording = call.Part{State: call.Stored, Reason: quarantined}
+	*next.MainPart() = call.Part{State: call.Stored, Reason: quarantined}
 	next.RecordingMark = "" // the next one seen is believed
+	next.Join()
 	next.Mirror()
 	e.log.Warn("replaced recording not had, the one before stays", "call_id", string(record.Call.ID), "reason", why)
 	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangePart,

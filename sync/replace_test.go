@@ -238,19 +238,3 @@ func TestManyReplacedRecordingsAreAllFetched(t *testing.T) {
 		}
 	})
 }
-
-// TestOneOfSeveralRecordingsSaysSo: the part that is stored tells that the
-// vendor has more.
-func TestOneOfSeveralRecordingsSaysSo(t *testing.T) {
-	inBubble(t, 2, func(b *testbed) {
-		b.sounding(fixed)
-		b.vendor.calls[0].Takes, b.vendor.calls[1].Takes = 3, 1
-		b.mustRound(false)
-		if p := b.load("c002").Parts.Recording; p.State != call.Stored || p.Reason != "one_of_3" {
-			t.Errorf("%+v", p)
-		}
-		if p := b.load("c001").Parts.Recording; p.State != call.Stored || p.Reason != "" {
-			t.Errorf("%+v", p)
-		}
-	})
-}

@@ -46,6 +46,8 @@ type fakeVendor struct {
 	// linkLife is how long links live; nil for an hour.
 	linkLife func(id string) time.Duration
 	ahead    time.Duration // of the vendor's clock
+	// plain is a description that knows of one recording only.
+	plain bool
 }
 
 type fakeCall struct {
@@ -61,14 +63,22 @@ type fakeCall struct {
 	// Mark identifies the recording, if anything does; its content is Sound. Neither changes the fingerprint.
 	Mark  string  `json:"mark,omitempty"`
 	Sound string  `json:"-"`
-	Takes int     `json:"takes,omitempty"` // how many recordings there are
 	Secs  float64 `json:"secs,omitempty"`
+	// Legs are its further recordings.
+	Legs []fakeLeg `json:"legs,omitempty"`
+}
+
+// fakeLeg is a further recording; it says the link and its label.
+type fakeLeg struct {
+	Label     string `json:"label"`
+	Nowhere   bool   `json:"nowhere"` // it has no address
+	Unsettled bool   `json:"unsettled"`
 }
 
 func (v *fakeVendor) Info() call.ProviderInfo {
 	return call.ProviderInfo{
 		Name: "fake", Paging: v.paging, FirstPage: 1, PageSize: 10, MinSize: 10, Order: v.order,
-		Window: v.window, WindowOverlap: time.Hour, Mapping: "1",
+		Window: v.window, WindowOverlap: time.Hour, Mapping: fmt.Sprint(v.plain),
 	}
 }
 
@@ -189,6 +199,16 @@ func (v *fakeVendor) Map(docs call.Documents) (call.Mapped, error) {
 		m.Call.DurationSeconds = &listed.Secs
 	}
 	m.RecordingMark = markOf(&listed)
+	for _, leg := range listed.Legs {
+		if v.plain {
+			break
+		}
+		says := call.PartEvidence{Evidence: call.EvidencePresent}
+		if leg.Nowhere {
+			says = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "not_ready"}
+		}
+		m.Further = append(m.Further, call.FurtherEvidence{Label: leg.Label, PartEvidence: says})
+	}
 	m.Summary = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Transcript = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
 	m.Recording = call.PartEvidence{Evidence: call.EvidenceAbsent, Reason: "flag"}
@@ -223,8 +243,16 @@ func (v *fakeVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
 	if v.linkLife != nil {
 		life = v.linkLife(listed.ID)
 	}
-	return call.RecordingLink{URL: call.SignedURL(url),
-		FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life), Mark: markOf(&listed), Of: listed.Takes}, listed.Recording
+	link := call.RecordingLink{URL: call.SignedURL(url), FetchedAt: doc.FetchedAt, ExpiresAt: doc.FetchedAt.Add(life), Mark: markOf(&listed), Further: map[string]call.RecordingLink{}}
+	for _, leg := range listed.Legs {
+		if !leg.Nowhere {
+			one := link
+			one.URL, one.Unsettled = call.SignedURL(fmt.Sprintf("https://media.example/%s.%s?%d", listed.ID, leg.Label, doc.FetchedAt.Unix())), leg.Unsettled
+			one.Mark, one.Further = "", nil
+			link.Further[leg.Label] = one
+		}
+	}
+	return link, listed.Recording
 }
 
 func markOf(c *fakeCall) string {
@@ -286,10 +314,12 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stored[key] = string(b)
+	if expect.Label == "" {
+		m.stored[key] = string(b)
+	}
 	hash := sha256.Sum256(b)
 	sum := hex.EncodeToString(hash[:])
-	file, size, now := "recordings/"+string(key.ID), int64(len(b)), time.Now()
+	file, size, now := "recordings/"+string(key.ID)+expect.Label, int64(len(b)), time.Now()
 	r := call.Recording{File: &file, SizeBytes: &size, SHA256: &sum, StoredAt: &now}
 	if m.sound != nil {
 		file += "_" + sum[:4]

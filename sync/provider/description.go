@@ -256,8 +256,18 @@ type linkSource struct {
 	ExpiresAt *callExpr `json:"expires_at,omitempty" jsonschema:"Time of its end."`
 	ExpiresIn *callExpr `json:"expires_in,omitempty" jsonschema:"Seconds it lives from the moment it was given."`
 	Identity  *callExpr `json:"identity,omitempty" jsonschema:"What stays the same for as long as the recording does; default the last part of the URL's path, null for nothing."`
-	Count     *callExpr `json:"count,omitempty" jsonschema:"How many recordings the vendor has of the call; one is archived, and the part says so."`
 	Lifetime  span      `json:"lifetime,omitempty" jsonschema:"Documented life when the answer does not say; without it one hour is guessed."`
+	Several   *several  `json:"several,omitempty" jsonschema:"The list of all recordings of a call that may have more than one."`
+}
+
+type several struct {
+	Items     *callExpr `json:"items" jsonschema:"The array of recordings, the main one among them; '.' is the document. In the other keys '.' is one of them."`
+	Label     *callExpr `json:"label" jsonschema:"The name that tells one from the others; the one called main is the main one."`
+	URL       *callExpr `json:"url" jsonschema:"Its URL."`
+	ExpiresAt *callExpr `json:"expires_at,omitempty" jsonschema:"Time of the URL's end."`
+	ExpiresIn *callExpr `json:"expires_in,omitempty" jsonschema:"Seconds the URL lives from the moment it was given."`
+	Seconds   *callExpr `json:"seconds,omitempty" jsonschema:"Length of the audio in seconds."`
+	Unsettled *callExpr `json:"unsettled,omitempty" jsonschema:"Condition: the URL may not serve the recording yet."`
 }
 
 type lookup struct {

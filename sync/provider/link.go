@@ -20,47 +20,72 @@ import (
 // vendor nor the URL says.
 const guessedLifetime = time.Hour
 
-// Link is where the recording of a call can be had now; of several places the
-// one read last. It is false when the documents hold no usable URL.
+// Link is where the recordings of a call can be had now: the main one, of several
+// places the one read last, and the further ones with it. It is false when the
+// documents hold no usable URL of the main one.
 func (p *Provider) Link(docs call.Documents) (call.RecordingLink, bool) {
 	ctx := context.Background()
 	v, err := p.see(ctx, docs)
 	if err != nil {
 		return call.RecordingLink{}, false
 	}
-	link, ok, _ := p.link(ctx, v, "")
-	return link, ok
+	f := p.find(ctx, v, "")
+	return f.link, f.ok
 }
 
-// link looks in one document, or in all when only is empty. It also reports
-// whether the vendor gave something that is not a usable URL.
-func (p *Provider) link(ctx context.Context, v *view, only string) (best call.RecordingLink, ok, broken bool) {
+// found is what documents show of a call's recordings.
+type found struct {
+	link call.RecordingLink
+	// ok is whether the main one has a usable URL, broken whether the vendor gave
+	// something that is none.
+	ok, broken bool
+	further    []call.FurtherEvidence
+}
+
+// find looks in one document, or in all when only is empty.
+func (p *Provider) find(ctx context.Context, v *view, only string) (best found) {
 	for i := range p.d.spec.Recording.Sources {
 		s := &p.d.spec.Recording.Sources[i]
 		document := v.values[s.Document]
 		if document == nil || only != "" && only != s.Document {
 			continue
 		}
-		address, isText := p.fieldOf(ctx, v, s.URL, document).(string)
-		if !isText || strings.TrimSpace(address) == "" {
-			continue
+		f := p.findIn(ctx, v, s, document)
+		broken := best.broken || f.broken
+		newer := f.link.FetchedAt.After(best.link.FetchedAt)
+		if f.ok && (!best.ok || newer) || !best.ok && len(f.further) > 0 {
+			best = f
 		}
-		u, err := url.Parse(strings.TrimSpace(address))
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			broken = true
-			continue
-		}
-		link := call.RecordingLink{URL: call.SignedURL(strings.TrimSpace(address)), FetchedAt: v.docs[s.Document].FetchedAt}
-		p.expiry(ctx, v, s, document, u, &link)
-		link.Mark = p.mark(ctx, v, s, document, u)
-		if n, _ := numberOf(p.fieldOf(ctx, v, s.Count, document)); n != nil && *n > 0 && *n < maxRecordings {
-			link.Of = int(*n)
-		}
-		if !ok || link.FetchedAt.After(best.FetchedAt) {
-			best, ok = link, true
-		}
+		best.broken = broken
 	}
-	return best, ok, broken
+	return best
+}
+
+// findIn looks in one source.
+func (p *Provider) findIn(ctx context.Context, v *view, s *linkSource, document any) (f found) {
+	address, _ := p.fieldOf(ctx, v, s.URL, document).(string)
+	address = strings.TrimSpace(address)
+	list, main := p.several(ctx, v, s, document, address)
+	f.link.FetchedAt = v.docs[s.Document].FetchedAt
+	u := usable(address)
+	switch {
+	case u != nil:
+		f.link.URL = call.SignedURL(address)
+		p.expiry(ctx, v, life{s.ExpiresAt, s.ExpiresIn, s.Lifetime}, document, u, &f.link)
+		if main >= 0 {
+			p.describe(ctx, v, s, &list[main], &f.link)
+		}
+	case address == "" && main >= 0 && usable(list[main].address) != nil:
+		u = usable(list[main].address)
+		f.link = p.listedLink(ctx, v, s, &list[main], u)
+	default:
+		f.broken = address != "" || main >= 0 && list[main].address != ""
+	}
+	if u != nil {
+		f.link.Mark, f.ok = p.mark(ctx, v, s, document, u), true
+	}
+	f.link.Further, f.further = p.further(ctx, v, s, list, main)
+	return f
 }
 
 // mark hashes what identifies a recording in a document; empty for nothing.
@@ -84,19 +109,25 @@ func (p *Provider) mark(ctx context.Context, v *view, s *linkSource, document an
 	return s.Document + ":" + hex.EncodeToString(sum[:8])
 }
 
+// life is where a source says how long a URL lives.
+type life struct {
+	at, in     *callExpr
+	documented span
+}
+
 // expiry takes the earliest end the vendor or the URL gives, else the
-// documented life, else a guess.
-func (p *Provider) expiry(ctx context.Context, v *view, s *linkSource, document any, u *url.URL, link *call.RecordingLink) {
+// documented life, else a guess. '.' of the expressions is input.
+func (p *Provider) expiry(ctx context.Context, v *view, l life, input any, u *url.URL, link *call.RecordingLink) {
 	ends := signedUntil(u)
-	if at, ok := timeOf(p.fieldOf(ctx, v, s.ExpiresAt, document)); at != nil {
+	if at, ok := timeOf(p.fieldOf(ctx, v, l.at, input)); at != nil {
 		ends = append(ends, *at)
 	} else if !ok {
-		p.oddData(ctx, s.ExpiresAt.key)
+		p.oddData(ctx, l.at.key)
 	}
-	if seconds, ok := lengthOf(p.fieldOf(ctx, v, s.ExpiresIn, document)); seconds != nil && *seconds > 0 && *seconds < longestLife {
+	if seconds, ok := lengthOf(p.fieldOf(ctx, v, l.in, input)); seconds != nil && *seconds > 0 && *seconds < longestLife {
 		ends = append(ends, link.FetchedAt.Add(time.Duration(*seconds*float64(time.Second))))
 	} else if !ok {
-		p.oddData(ctx, s.ExpiresIn.key)
+		p.oddData(ctx, l.in.key)
 	}
 	switch {
 	case len(ends) > 0:
@@ -106,15 +137,12 @@ func (p *Provider) expiry(ctx context.Context, v *view, s *linkSource, document 
 				link.ExpiresAt = end
 			}
 		}
-	case s.Lifetime > 0:
-		link.ExpiresAt = link.FetchedAt.Add(time.Duration(s.Lifetime))
+	case l.documented > 0:
+		link.ExpiresAt = link.FetchedAt.Add(time.Duration(l.documented))
 	default:
 		link.ExpiresAt, link.Guessed = link.FetchedAt.Add(guessedLifetime), true
 	}
 }
-
-// maxRecordings bounds believable numbers of recordings of a call.
-const maxRecordings = 1000
 
 // longestLife bounds believable lives of a URL, in seconds.
 const longestLife = 100 * 365 * 24 * 3600
@@ -141,19 +169,18 @@ func signedUntil(u *url.URL) (ends []time.Time) {
 	return ends
 }
 
-// recordingEvidence also returns the mark of the recording's link.
-func (p *Provider) recordingEvidence(ctx context.Context, v *view) (e call.PartEvidence, mark string) {
-	link, ok, broken := p.link(ctx, v, "")
-	mark = link.Mark
+// recordingEvidence weighs what is said about the recordings of a call.
+func (p *Provider) recordingEvidence(ctx context.Context, v *view, m *call.Mapped) {
+	f := p.find(ctx, v, "")
+	m.RecordingMark, m.Further = f.link.Mark, f.further
 	var documents []string
 	for _, s := range p.d.spec.Recording.Sources {
 		documents = append(documents, s.Document)
 	}
-	e = p.evidence(ctx, v, &p.d.spec.Recording.evidence, ok, documents)
-	if e.Evidence == call.EvidenceUnknown && broken {
-		e = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "bad_url"}
+	m.Recording = p.evidence(ctx, v, &p.d.spec.Recording.evidence, f.ok, documents)
+	if m.Recording.Evidence == call.EvidenceUnknown && f.broken {
+		m.Recording = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "bad_url"}
 	}
-	return e, mark
 }
 
 // Relink re-reads what gives a fresh recording URL, in the description's order
@@ -209,8 +236,7 @@ func (p *Provider) links(ctx context.Context, docs call.Documents, document stri
 	if err != nil {
 		return false
 	}
-	_, ok, _ := p.link(ctx, v, document)
-	return ok
+	return p.find(ctx, v, document).ok
 }
 
 // reread fetches a step, or the list item by the one-call request.

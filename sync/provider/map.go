@@ -34,7 +34,7 @@ func (p *Provider) Map(docs call.Documents) (call.Mapped, error) {
 	}
 	m.Transcript = p.evidence(ctx, v, &p.d.spec.Transcript.evidence, len(t.turns) > 0, documents)
 	m.Summary = p.evidence(ctx, v, &p.d.spec.Summary, c.Summary != nil, nil)
-	m.Recording, m.RecordingMark = p.recordingEvidence(ctx, v)
+	p.recordingEvidence(ctx, v, &m)
 	return m, nil
 }
 

@@ -8,20 +8,6 @@ import (
 	"callsyncd/call"
 )
 
-// TestFurtherRecordingsAreCounted, so that archiving one of several is no secret.
-func TestFurtherRecordingsAreCounted(t *testing.T) {
-	p := builtin(t, "solomobile", nil)
-	for detail, want := range map[string]int{
-		`{"id": "1", "recording_url": "https://m.example.com/1.wav?token=t"}`:                                                                                              0,
-		`{"id": "1", "recordings": [{"url": "https://m.example.com/2.mp3", "label": "transfer"}, {"url": "https://m.example.com/1.mp3", "label": "main"}, {"url": null}]}`: 2,
-	} {
-		docs := call.Documents{call.DocumentList: {Body: json.RawMessage(`{"id": "1"}`)}, "detail": {Body: json.RawMessage(detail)}}
-		if link, ok := p.Link(docs); !ok || link.Of != want {
-			t.Errorf("%s: %t, %d recordings, want %d", detail, ok, link.Of, want)
-		}
-	}
-}
-
 // TestMarkFollowsTheRecording: a new signature is no new recording, a new file
 // name is one.
 func TestMarkFollowsTheRecording(t *testing.T) {
