@@ -27,7 +27,7 @@ func (s *server) registerCalls() {
 	const one = "/v1/calls/{source}/{id}"
 	s.registerCall(operation(http.MethodGet, one, "get-call", "Show one call", viewParams))
 	s.registerTranscript(operation(http.MethodGet, one+"/transcript", "get-transcript", "What was said in a call", transcriptParams))
-	s.registerRecording(operation(http.MethodGet, one+"/recording", "get-recording", "The sound of a call, with ranges", nil))
+	s.registerRecording(operation(http.MethodGet, one+"/recording", "get-recording", "The sound of a call, with ranges", recordingParams))
 }
 
 // hit is one row of a search answer.

@@ -126,6 +126,14 @@ var transcriptParams = []param{
 		formatJSON, formatText, formatVTT, formatSRT),
 }
 
+var recordingParams = []param{
+	{name: "label", doc: "which recording of the call; main by default, the others by the label that include=recordings shows", schema: text(),
+		read: func(q *query, v string) string {
+			q.label = v
+			return ""
+		}},
+}
+
 var changesParams = []param{
 	{name: "since", doc: "answer what comes after this entry; 0 by default", schema: whole(0, 0, 0), read: readSince},
 	pageParams[0],

@@ -27,6 +27,7 @@ type query struct {
 	fields     string
 	include    []string
 	format     string
+	label      string
 	facets     []string
 	by, group  string
 	source     call.SourceID

@@ -49,9 +49,9 @@ func (s *server) recording(ctx context.Context, in *keyInput) (func(http.Respons
 	if err != nil {
 		return nil, err
 	}
-	rec := record.Call.Recording
-	if rec == nil || rec.File == nil {
-		return nil, newProblem(http.StatusNotFound, "this call has no recording: %s", partWords(&record.Parts.Recording))
+	rec, err := chosen(&record, in.label)
+	if err != nil {
+		return nil, err
 	}
 	select {
 	case s.media <- struct{}{}:
@@ -70,6 +70,33 @@ func (s *server) recording(ctx context.Context, in *keyInput) (func(http.Respons
 		}()
 		serve(w, r, rec, file)
 	}, nil
+}
+
+// chosen is the recording of a label, or a problem that says why there is none.
+func chosen(record *call.Record, label string) (*call.Recording, error) {
+	rec, part, which := record.Call.Recording, record.MainPart(), "recording"
+	if label != "" && label != mainLabel {
+		f := record.FurtherOf(label)
+		if f == nil {
+			return nil, newProblem(http.StatusNotFound, "this call has no recording with that label; its labels are %s", strings.Join(labels(record), ", "))
+		}
+		rec, part, which = &f.Recording, &f.Part, "recording "+label
+	}
+	if rec == nil || rec.File == nil {
+		return nil, newProblem(http.StatusNotFound, "this call has no %s: %s", which, partWords(part))
+	}
+	return rec, nil
+}
+
+// mainLabel is the label of the recording a call shows by itself.
+const mainLabel = "main"
+
+func labels(record *call.Record) []string {
+	list := []string{mainLabel}
+	for i := range record.Further {
+		list = append(list, record.Further[i].Label)
+	}
+	return list
 }
 
 // missing reports a file that should be there.

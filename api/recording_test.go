@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -160,5 +162,55 @@ func TestRecordingStreamsAreLimited(t *testing.T) {
 	}
 	if w := ask(h, request("GET", soundPath, "")); w.Code != 200 {
 		t.Errorf("afterwards %d", w.Code)
+	}
+}
+
+// TestFurtherRecordings are served by their labels and listed beside the main one.
+func TestFurtherRecordings(t *testing.T) {
+	f := sample(t)
+	r := f.records[f.order[0]]
+	r.AddFurther(call.FurtherRecording{Label: "transfer", Part: call.Part{State: call.Stored},
+		Recording: call.Recording{File: ptr("recordings/crm/2025/12/01/093000_c1_2c3d.mp3"), SHA256: ptr("2c3d"), SizeBytes: ptr(int64(5)), ContentType: ptr("audio/mpeg")}})
+	r.AddFurther(call.FurtherRecording{Label: "conference", Part: call.Part{State: call.Pending, Reason: "not_ready"}})
+	r.Former = []call.FormerRecording{{Recording: call.Recording{State: call.Stored, File: ptr("recordings/old.mp3"), SHA256: ptr("4e5f")}, SetAsideAt: at("2025-12-02T09:30:00Z")}}
+	r.Join()
+	r.Mirror()
+	f.records[f.order[0]] = r
+	f.write(t, "recordings/crm/2025/12/01/093000_c1_2c3d.mp3", "abcde")
+	h := f.handler(nil)
+	for label, body := range map[string]string{"": "0123456789", "?label=main": "0123456789", "?label=transfer": "abcde"} {
+		if w := ask(h, request("GET", soundPath+label, "")); w.Code != 200 || w.Body.String() != body {
+			t.Errorf("%s: %d %q", label, w.Code, w.Body)
+		}
+	}
+	for label, detail := range map[string]string{
+		"conference": "this call has no recording conference: pending: not_ready",
+		"nothing":    "this call has no recording with that label; its labels are main, transfer, conference",
+	} {
+		if p := askProblem(t, h, request("GET", soundPath+"?label="+label, ""), 404); p.Detail != detail {
+			t.Errorf("%s: %q", label, p.Detail)
+		}
+	}
+	w := ask(h, request("GET", "/v1/calls/crm/c1?include=recordings", ""))
+	var got struct {
+		Recording  call.Recording
+		Recordings []struct {
+			Label   string
+			State   call.State
+			Current bool
+			Reason  *string
+			SHA256  *string
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, one := range got.Recordings {
+		list = append(list, fmt.Sprint(one.Label, " ", one.State, " ", one.Current, " ", one.SHA256 != nil, " ", one.Reason != nil))
+	}
+	want := "main stored true true false, transfer stored true true false, conference pending true false true, main stored false true false"
+	if strings.Join(list, ", ") != want || got.Recording.State != call.Stored {
+		t.Errorf("%s, main %s", strings.Join(list, ", "), got.Recording.State)
 	}
 }

@@ -176,7 +176,7 @@ func TestClientRecording(t *testing.T) {
 	f := sample(t)
 	for name, c := range clients(t, f) {
 		t.Run(name, func(t *testing.T) {
-			sound, err := c.Recording(t.Context(), f.order[0], "bytes=2-4")
+			sound, err := c.Recording(t.Context(), f.order[0], "", "bytes=2-4")
 			if err != nil {
 				t.Fatal(err)
 			}

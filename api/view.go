@@ -18,24 +18,29 @@ type callView struct {
 	Metadata   *json.RawMessage            `json:"metadata,omitempty" doc:"absent from light calls"`
 	Raw        *map[string]json.RawMessage `json:"raw,omitempty" doc:"the vendor's current documents by name, verbatim; with include=raw"`
 	Versions   *[]call.Version             `json:"versions,omitempty" doc:"every state of the call that was seen, oldest first; with include=versions"`
-	Recordings *[]recordingView            `json:"recordings,omitempty" doc:"every recording file of the call, the current one first; with include=recordings"`
+	Recordings *[]recordingView            `json:"recordings,omitempty" doc:"every recording of the call: the one under recording, further ones such as transfers, and files that another one took the place of; with include=recordings"`
 	Details    *partDetails                `json:"part_details,omitempty" doc:"what is known about each part; with include=parts"`
 }
 
-// recordingView is a recording file of a call.
+// recordingView is one of the recordings of a call.
 type recordingView struct {
+	Label string `json:"label" doc:"tells the recordings of a call apart; main for the one under recording"`
 	call.Recording
-	Current    bool       `json:"current" doc:"whether it is the one under recording"`
+	Reason     *string    `json:"reason" doc:"why it is not stored"`
+	Current    bool       `json:"current" doc:"false for a file that another one took the place of"`
 	SetAsideAt *time.Time `json:"set_aside_at" doc:"when another one took its place at the vendor, or when it was found worse than the current one"`
 }
 
 func recordingsOf(r *call.Record) *[]recordingView {
 	views := []recordingView{}
 	if r.Call.Recording != nil {
-		views = append(views, recordingView{Recording: *r.Call.Recording, Current: true})
+		views = append(views, recordingView{Label: mainLabel, Recording: *r.Call.Recording, Reason: known(r.MainPart().Reason), Current: true})
+	}
+	for _, f := range r.Further {
+		views = append(views, recordingView{Label: f.Label, Recording: f.Recording, Reason: known(f.Part.Reason), Current: true})
 	}
 	for _, f := range slices.Backward(r.Former) {
-		views = append(views, recordingView{Recording: f.Recording, SetAsideAt: &f.SetAsideAt})
+		views = append(views, recordingView{Label: mainLabel, Recording: f.Recording, SetAsideAt: &f.SetAsideAt})
 	}
 	return &views
 }

@@ -92,9 +92,13 @@ type Call struct {
 	Details map[call.PartName]PartDetail `json:"part_details,omitempty"`
 }
 
-// RecordingFile is one of the recording files of a call.
+// RecordingFile is one of the recordings of a call, or a file that another one
+// took the place of.
 type RecordingFile struct {
+	Label string `json:"label"` // main, or what tells it apart from the main one
 	call.Recording
+	Reason *string `json:"reason"` // why it is not stored
+	// Current is false for a file that another one took the place of.
 	Current bool `json:"current"`
 	// SetAsideAt is when another one took its place, or when it was found worse
 	// than the current one; nil for the current one.
@@ -249,14 +253,17 @@ type Recording struct {
 	Partial     bool   // Body is only the range asked for
 }
 
-// Recording opens the sound of a call. byteRange is a Range header such as
-// "bytes=0-99"; empty asks for the whole file.
-func (c *Client) Recording(ctx context.Context, key call.Key, byteRange string) (*Recording, error) {
+// Recording opens the sound of a call: of the recording with the label, empty for
+// the main one. byteRange is a Range header such as "bytes=0-99"; empty asks for
+// the whole file.
+func (c *Client) Recording(ctx context.Context, key call.Key, label, byteRange string) (*Recording, error) {
 	header := http.Header{}
 	if byteRange != "" {
 		header.Set("Range", byteRange)
 	}
-	res, err := c.send(ctx, http.MethodGet, callPath(key)+"/recording", params{}, nil, header)
+	p := params{}
+	p.add("label", label)
+	res, err := c.send(ctx, http.MethodGet, callPath(key)+"/recording", p, nil, header)
 	if err != nil {
 		return nil, err
 	}

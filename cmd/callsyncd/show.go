@@ -49,7 +49,7 @@ func newShow(a *app) *cobra.Command {
 
 func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Show, transcript bool) error {
 	if !a.json {
-		show.Include = append(show.Include, "parts")
+		show.Include = append(show.Include, "parts", "recordings")
 	}
 	found, err := r.Call(ctx, key, show)
 	if exitCode(err) == exitNotFound {
@@ -71,8 +71,8 @@ func (a *app) show(ctx context.Context, r *archive, key call.Key, show client.Sh
 	}
 	if c.Versions != nil {
 		a.printVersions(c.Versions)
+		a.printFormer(c.Recordings)
 	}
-	a.printFormer(c.Recordings)
 	return nil
 }
 
@@ -104,7 +104,12 @@ func (a *app) printCall(found *client.Call) {
 	field("topics", safe(strings.Join(c.Topics, ", ")))
 	field("summary", or(c.Summary, ""))
 	field("note", or(c.Note, ""))
-	field("recording", recordingOf(c))
+	field("recording", recordingOf(c.Recording))
+	for i := range found.Recordings {
+		if r := &found.Recordings[i]; r.Current && r.Label != mainRecording {
+			field("", safe(r.Label)+": "+cmp.Or(recordingOf(&r.Recording), a.state(r.State)+inBrackets(safe(or(r.Reason, "")))))
+		}
+	}
 	field("parts", a.parts(found))
 	field("version", fmt.Sprintf("%d, first seen %s, changed %s", c.Version, moment(c.FirstSeenAt), moment(c.ChangedAt)))
 	if c.DeletedUpstreamAt != nil {
@@ -131,8 +136,10 @@ func sentiment(c *call.Call) string {
 	return text
 }
 
-func recordingOf(c *call.Call) string {
-	r := c.Recording
+// mainRecording is the label of the recording that a call shows by itself.
+const mainRecording = "main"
+
+func recordingOf(r *call.Recording) string {
 	if r == nil || r.File == nil {
 		return ""
 	}

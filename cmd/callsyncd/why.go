@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func (a *app) why(ctx context.Context, r *archive, key call.Key) error {
 	if a.json {
 		return a.printJSON(life.Body)
 	}
-	now, err := r.Call(ctx, key, client.Show{Fields: "light", Include: []string{"parts"}})
+	now, err := r.Call(ctx, key, client.Show{Fields: "light", Include: []string{"parts", "recordings"}})
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (a *app) why(ctx context.Context, r *archive, key call.Key) error {
 	for i := range life.Value.Data {
 		a.printEvent(&life.Value.Data[i])
 	}
-	a.printOpen(now.Value.Details)
+	a.printOpen(&now.Value)
 	return nil
 }
 
@@ -99,7 +100,7 @@ func (a *app) eventLines(e *call.Event) []string {
 		lines = append(lines, line)
 	}
 	for _, p := range e.Parts {
-		lines = append(lines, joined(" ", safe(string(p.Part)), a.state(p.State))+inBrackets(safe(p.Reason), attempts(p.Attempts)))
+		lines = append(lines, joined(" ", joined(" ", safe(string(p.Part)), safe(p.Label)), a.state(p.State))+inBrackets(safe(p.Reason), attempts(p.Attempts)))
 	}
 	switch {
 	case e.SHA256 != "" && e.Version > 0:
@@ -145,11 +146,11 @@ func inBrackets(list ...string) string {
 
 // printOpen shows the parts that are neither stored nor proved absent, nor a
 // loss that was accepted.
-func (a *app) printOpen(parts map[call.PartName]client.PartDetail) {
+func (a *app) printOpen(c *client.Call) {
 	a.say("")
 	open := 0
 	for _, name := range call.PartNames {
-		p := parts[name]
+		p := c.Details[name]
 		if p.State != call.Pending && (p.State != call.Lost || p.Acknowledged != nil) {
 			continue
 		}
@@ -164,8 +165,23 @@ func (a *app) printOpen(parts map[call.PartName]client.PartDetail) {
 			line += "; lost at " + moment(*p.Deadline)
 		}
 		a.say("%s", line)
+		if name == call.PartRecording {
+			a.printOpenRecordings(c.Recordings)
+		}
 	}
 	if open == 0 {
 		a.say("nothing is open: every part is stored, proved absent or an accepted loss")
+	}
+}
+
+// printOpenRecordings says of a call with several recordings which are missing.
+func (a *app) printOpenRecordings(list []client.RecordingFile) {
+	current := slices.DeleteFunc(slices.Clone(list), func(r client.RecordingFile) bool { return !r.Current })
+	if len(current) < 2 {
+		return
+	}
+	for i := range current {
+		r := &current[i]
+		a.say("    %s: %s%s", safe(r.Label), a.state(r.State), inBrackets(safe(or(r.Reason, ""))))
 	}
 }

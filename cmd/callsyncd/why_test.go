@@ -17,6 +17,7 @@ func TestWhyTellsEveryKindOfEvent(t *testing.T) {
 		{Kind: call.EventParts, Parts: []call.PartEvent{{Part: call.PartTranscript, State: call.Stored}, {Part: call.PartRecording, State: call.Pending, Reason: "expired", Attempts: 1}}},
 		{Kind: call.EventLinkRenewed},
 		{Kind: call.EventParts, Parts: []call.PartEvent{{Part: call.PartRecording, State: call.Stored}}, SHA256: "0a1b"},
+		{Kind: call.EventParts, Parts: []call.PartEvent{{Part: call.PartRecording, Label: "transfer", State: call.Pending, Reason: "not_ready", Attempts: 2}}},
 		{Kind: call.EventVersion, Version: 2, SHA256: "11ee"},
 		{Kind: call.EventQuarantined, Version: 3, Documents: []string{"list"}, SHA256: "22dd"},
 		{Kind: call.EventMissing},
@@ -33,13 +34,16 @@ func TestWhyTellsEveryKindOfEvent(t *testing.T) {
 	}
 	soon, late := at(30), at(59)
 	reason := "not_ready"
-	a.printOpen(map[call.PartName]client.PartDetail{
+	a.printOpen(&client.Call{Details: map[call.PartName]client.PartDetail{
 		call.PartRecord:     {State: call.Stored},
 		call.PartTranscript: {State: call.Pending, Reason: &reason, NextTry: &soon, Deadline: &late, Attempts: 2},
 		call.PartSummary:    {State: call.None},
 		call.PartRecording:  {State: call.Lost, Attempts: 1},
-	})
-	a.printOpen(map[call.PartName]client.PartDetail{call.PartRecording: {State: call.Lost, Acknowledged: &call.Acknowledgement{At: late}}})
+	}, Recordings: []client.RecordingFile{
+		{Label: "main", Recording: call.Recording{State: call.Stored}, Current: true},
+		{Label: "transfer", Recording: call.Recording{State: call.Lost}, Reason: &reason, Current: true},
+	}})
+	a.printOpen(&client.Call{Details: map[call.PartName]client.PartDetail{call.PartRecording: {State: call.Lost, Acknowledged: &call.Acknowledgement{At: late}}}})
 	const golden = "testdata/why.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
