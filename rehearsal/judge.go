@@ -26,7 +26,7 @@ type reader interface {
 func (a *actor) judge(ctx context.Context, archive reader) (Figures, error) {
 	held := map[call.ID]client.Call{}
 	o := client.ListOptions{ListQuery: call.ListQuery{Filter: call.Filter{Source: []call.SourceID{a.source.Name}}, Limit: 200},
-		Show: client.Show{Fields: "full", Include: []string{"parts"}}}
+		Show: client.Show{Fields: "full", Include: []string{"parts", "recordings"}}}
 	if err := archive.AllCalls(ctx, o, func(c client.Call) error { held[c.ID] = c; return nil }); err != nil {
 		return Figures{}, err
 	}
@@ -46,6 +46,7 @@ func (a *actor) judge(ctx context.Context, archive reader) (Figures, error) {
 		switch {
 		case ok:
 			v.Held++
+			v.recordingsKept += len(stored(&got))
 			v.compare(&truth, &got)
 		case told(truth.Call.ID):
 			v.Reported++
@@ -56,11 +57,8 @@ func (a *actor) judge(ctx context.Context, archive reader) (Figures, error) {
 	}
 	v.Deleted = len(held)
 	for _, c := range held {
-		if c.Parts.Recording == call.Stored {
-			v.recordingsKept++
-		}
+		v.recordingsKept += len(stored(&c))
 	}
-	v.recordingsKept += v.RecordingsArchived
 	return v.Figures, nil
 }
 
@@ -145,11 +143,34 @@ func (v *verdict) compareRecording(truth *simulator.Truth, got *client.Call) {
 		v.RecordingsLost[reason(got, call.PartRecording)]++
 	case call.Stored:
 		v.RecordingsArchived++
-		if r := got.Recording; r == nil || r.SHA256 == nil || *r.SHA256 != *truth.Call.Recording.SHA256 {
+		if !sameSound(truth, got) {
 			v.WrongBytes++
 			v.find(truth.Call.ID, "the recording is stored, and is not the vendor's")
 		}
 	}
+}
+
+// stored are the hashes of the recordings that are current, by label.
+func stored(c *client.Call) map[string]string {
+	sums := map[string]string{}
+	if r := c.Recording; r != nil && r.SHA256 != nil {
+		sums["main"] = *r.SHA256
+	}
+	for _, r := range c.Recordings {
+		if r.Current && r.Label != "main" && r.SHA256 != nil {
+			sums[r.Label] = *r.SHA256
+		}
+	}
+	return sums
+}
+
+// sameSound compares all recordings of a call by their hashes.
+func sameSound(truth *simulator.Truth, got *client.Call) bool {
+	want := map[string]string{"main": *truth.Call.Recording.SHA256}
+	for label, r := range truth.Further {
+		want[label] = *r.SHA256
+	}
+	return maps.Equal(stored(got), want)
 }
 
 func reason(c *client.Call, part call.PartName) string {

@@ -112,3 +112,27 @@ func TestHistoryBeforeSinceIsNotExpected(t *testing.T) {
 		t.Errorf("%d of 60 calls are expected", n)
 	}
 }
+
+// TestJudgeComparesAllRecordings of a call, not only the main one.
+func TestJudgeComparesAllRecordings(t *testing.T) {
+	sim := simulator.New(simulator.Options{Seed: 4, Calls: 60, Generation: map[string]string{"solomobile": "new"}, Now: (&clock{at: beginning}).Now})
+	i := slices.IndexFunc(sim.Vendors(), func(v simulator.Vendor) bool { return v.Name == "solomobile" })
+	a := &actor{source: config.Source{Name: "crm", Recordings: true}, sim: sim, vendor: sim.Vendors()[i]}
+	archive, several := honest(a), 0
+	for i, truth := range a.truth() {
+		for label, r := range truth.Further {
+			archive.calls[i].Recordings = append(archive.calls[i].Recordings, client.RecordingFile{Label: label, Recording: r, Current: true})
+		}
+		several += min(1, len(truth.Further))
+	}
+	whole, err := a.judge(t.Context(), archive)
+	if err != nil || several == 0 || whole.WrongBytes != 0 {
+		t.Errorf("%d calls with several recordings, %d wrong, %v", several, whole.WrongBytes, err)
+	}
+	for i := range archive.calls {
+		archive.calls[i].Recordings = nil
+	}
+	if lacking, err := a.judge(t.Context(), archive); err != nil || lacking.WrongBytes != several {
+		t.Errorf("%d of %d calls without their further recordings were found, %v", lacking.WrongBytes, several, err)
+	}
+}

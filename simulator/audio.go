@@ -32,7 +32,10 @@ type recording struct {
 // says they do.
 func (w *world) audio(f facts) recording {
 	lines := w.talk(f).turns
-	voice := mix(w.seed, "voice", uint64(f.number)+uint64(f.take)<<32)
+	voice := mix(w.seed, "voice", uint64(f.number)+uint64(f.take)<<32+uint64(f.leg)<<48)
+	if f.leg > 0 {
+		f.duration = w.legSeconds(f)
+	}
 	if w.spec.audio == "wav" {
 		return wave(f, lines, voice)
 	}

@@ -118,6 +118,8 @@ type facts struct {
 	// Missing for good, and only in calls older than any late change.
 	noTranscript, noSummary, noRecording bool
 	take                                 int // how often the recording was replaced
+	legs                                 int // further recordings, of transfers
+	leg                                  int // the further recording these facts are about; 0 for the main one
 }
 
 // facts makes up a call.
@@ -159,6 +161,9 @@ func (w *world) facts(e *entry) facts {
 	f.numeric = n%97 == 13
 	if lacking := r.IntN(100); e.old && f.kind == answered {
 		f.noTranscript, f.noSummary, f.noRecording = lacking < 2, lacking == 0 || lacking == 3, lacking < 2 || lacking == 4
+	}
+	if w.spec.legs && f.kind == answered {
+		f.legs = max(0, int(mix(w.seed, "legs", uint64(n))%10)-7)
 	}
 	return f
 }

@@ -42,6 +42,9 @@ func (w *world) token(id string, g grant) string {
 
 // fileName is the last part of a recording's path.
 func (w *world) fileName(f facts) string {
+	if f.leg > 0 {
+		return f.signedName() + "." + w.spec.audio
+	}
 	if f.take > 0 {
 		return f.id + takeMark + strconv.Itoa(f.take) + "." + w.spec.audio
 	}
@@ -57,19 +60,19 @@ func (w *world) amazonURL(f facts) string {
 	return w.bend(w.fileURL(f) + "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=" +
 		g.expires.Add(-w.sim.options.URLLife).Format("20060102T150405Z") +
 		"&X-Amz-Expires=" + strconv.Itoa(int(w.sim.options.URLLife/time.Second)) +
-		"&X-Amz-Security-Token=" + g.nonce + "&X-Amz-Signature=" + w.sign(f.id, g))
+		"&X-Amz-Security-Token=" + g.nonce + "&X-Amz-Signature=" + w.sign(f.signedName(), g))
 }
 
 // tokenURL is a link with a token in the query.
 func (w *world) tokenURL(f facts, life time.Duration) (string, time.Time) {
 	g := w.grant(life)
-	return w.bend(w.fileURL(f) + "?token=" + w.token(f.id, g)), g.expires
+	return w.bend(w.fileURL(f) + "?token=" + w.token(f.signedName(), g)), g.expires
 }
 
 // pathURL is a link with a token in the path and nothing to see in the query.
 func (w *world) pathURL(f facts) (string, time.Time) {
 	g := w.grant(w.sim.options.URLLife)
-	return w.bend(w.sim.media() + "/" + w.spec.name + "/" + w.token(f.id, g) + "/" + w.fileName(f)), g.expires
+	return w.bend(w.sim.media() + "/" + w.spec.name + "/" + w.token(f.signedName(), g) + "/" + w.fileName(f)), g.expires
 }
 
 // plainURL is a link that does not change.
@@ -147,17 +150,23 @@ func (w *world) serveMedia(rw http.ResponseWriter, r *http.Request, path string)
 		return
 	}
 	folder, file, _ := strings.Cut(path, "/")
-	id, _, _ := strings.Cut(strings.TrimSuffix(file, "."+w.spec.audio), takeMark)
+	name, _, _ := strings.Cut(strings.TrimSuffix(file, "."+w.spec.audio), takeMark)
+	id, leg := legOf(name)
 	v, found := w.recorded(id)
-	if !found || file != w.fileName(v.facts) {
+	v.leg = leg
+	if !found || leg > v.legs || leg > 0 && !w.synced(v) && folder != pendingFolder || file != w.fileName(v.facts) {
 		storage(rw, http.StatusNotFound, storageError{Code: "NoSuchKey", Message: "The specified key does not exist"})
 		return
 	}
-	g, genuine := w.granted(id, folder, r)
+	if folder == pendingFolder { // still at the phone provider, which does not know us
+		storage(rw, http.StatusUnauthorized, storageError{Code: "Unauthorized", Message: "Authenticate"})
+		return
+	}
+	g, genuine := w.granted(name, folder, r)
 	switch now := w.sim.now(); {
 	case !genuine:
 		storage(rw, http.StatusForbidden, storageError{Code: "SignatureDoesNotMatch", Message: "The request signature we calculated does not match"})
-	case !now.Before(g.expires) || w.early(id, g, f):
+	case !now.Before(g.expires) || w.early(name, g, f):
 		w.counts.edit(func(s *Stats) { s.MediaExpired++ })
 		storage(rw, http.StatusForbidden, storageError{Code: "AccessDenied", Message: "Request has expired",
 			Expires: stamp(g.expires), ServerTime: stamp(now)})

@@ -81,6 +81,8 @@ type Vendor struct {
 type Truth struct {
 	Call  call.Call
 	Parts call.PartStates
+	// Further are the recordings besides the main one, by label.
+	Further map[string]call.Recording
 }
 
 // Stats counts what was asked of one vendor.

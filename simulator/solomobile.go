@@ -30,7 +30,7 @@ func soloMobile(newer bool) *spec {
 			noAnswer: "no-answer", busy: "busy", failed: "failed", canceled: "canceled", odd: "forwarded"}},
 	}
 	if newer {
-		s.precision = time.Microsecond
+		s.precision, s.legs = time.Microsecond, true
 	}
 	s.routes = []route{
 		{http.MethodPost, "/list-calls", kindList, []string{"limit", "offset", "direction", "status", "agent_id", "from_date",
@@ -159,7 +159,11 @@ func (w *world) soloDetail(v view) any {
 		c.RecordingURL = &url
 	}
 	if w.spec.newer {
-		return join(c, smNewer{w.agent(v.agent).first})
+		list := smRecordings{[]smRecording{}}
+		if c.RecordingURL != nil {
+			list = w.soloRecordings(v, *c.RecordingURL, w.sim.options.URLLife)
+		}
+		return join(c, smNewer{w.agent(v.agent).first}, list)
 	}
 	segments := []smSegment{}
 	for _, l := range lines {
@@ -275,19 +279,9 @@ func soloRecording(q *request) (any, *refusal) {
 		RecordingURL string `json:"recording_url"`
 		ExpiresAt    string `json:"expires_at"`
 	}
-	type part struct {
-		URL             string `json:"url"`
-		Label           string `json:"label"`
-		DurationSeconds int    `json:"duration_seconds"`
-		Source          string `json:"source"`
-		Status          string `json:"status"`
-	}
-	type parts struct {
-		Recordings []part `json:"recordings"`
-	}
 	body := answer{url, stamp(expires)}
 	if q.spec.newer {
-		return join(body, parts{[]part{{url, "main", v.duration, "main", "synced"}}}), nil
+		return join(body, q.soloRecordings(v, url, time.Duration(seconds)*time.Second)), nil
 	}
 	return body, nil
 }

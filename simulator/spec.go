@@ -31,6 +31,7 @@ type spec struct {
 	precision     time.Duration
 	setup         bool // whether a call is answered some seconds after its creation
 	web           bool // whether there are web calls
+	legs          bool // whether calls that were transferred have further recordings
 	// alwaysCampaign puts inbound calls in a campaign too.
 	alwaysCampaign bool
 }

@@ -28,6 +28,7 @@ func (w *world) truth(v view) Truth {
 	if v.hasRecording() {
 		t.Parts.Recording = call.Stored
 		t.Call.Recording = w.recordingTruth(v.facts)
+		t.Further = w.furtherTruth(v.facts)
 	}
 	return t
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"callsyncd/api/client"
 	"callsyncd/call"
 	"callsyncd/simulator"
 )
@@ -47,4 +48,38 @@ func TestDamagedRecordingsAreSeenAndFetchedAgain(t *testing.T) {
 	}
 	verify(t, a)
 	compare(t, b, a)
+}
+
+// TestDamagedFurtherRecording: a recording of a transfer is guarded as the main
+// one is, and fetching it again leaves the main one alone.
+func TestDamagedFurtherRecording(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, simulator.Options{Seed: 2, Calls: 30, Generation: map[string]string{"solomobile": "new"}})
+	a := b.open(t)
+	syncAll(t, a, false)
+	c := client.New(inProcess, a.Token(), client.InProcess(a.Handler()))
+	for _, truth := range b.sim.Truth("solomobile") {
+		if truth.Further == nil {
+			continue
+		}
+		got, err := c.Call(t.Context(), call.Key{Source: "solomobile", ID: truth.Call.ID}, client.Show{Include: []string{"recordings"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(b.dir, *got.Value.Recordings[1].File)); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	downloads := b.sim.Stats("solomobile").MediaDownloads
+	report, err := a.Verify(t.Context())
+	if err != nil || len(report.Problems) != 1 || report.Problems[0].Kind != "missing_file" {
+		t.Fatalf("%v %s", err, toJSON(t, report))
+	}
+	syncAll(t, a, false)
+	verify(t, a)
+	compare(t, b, a)
+	if n := b.sim.Stats("solomobile").MediaDownloads; n != downloads+1 {
+		t.Errorf("%d downloads for one missing file", n-downloads)
+	}
 }

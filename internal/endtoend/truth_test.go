@@ -2,6 +2,9 @@ package endtoend
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +41,50 @@ func fromAPI(t testing.TB, c *client.Client) map[call.Key]call.Call {
 func compare(t *testing.T, b *bed, a *service.Archive) {
 	t.Helper()
 	compareCalls(t, b, fromArchive(t, a))
+	compareFurther(t, b, a)
+}
+
+// compareFurther holds the recordings besides the main ones against the vendors',
+// as they are served.
+func compareFurther(t *testing.T, b *bed, a *service.Archive) {
+	t.Helper()
+	c := client.New(inProcess, a.Token(), client.InProcess(a.Handler()))
+	for _, v := range b.sim.Vendors() {
+		for _, truth := range b.sim.Truth(v.Name) {
+			if truth.Further == nil {
+				continue
+			}
+			key := call.Key{Source: call.SourceID(v.Name), ID: truth.Call.ID}
+			got, err := c.Call(t.Context(), key, client.Show{Include: []string{"recordings"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Value.Recordings) != 1+len(truth.Further) {
+				t.Errorf("%s: %d recordings, want %d further: %s", key, len(got.Value.Recordings), len(truth.Further), toJSON(t, got.Value.Recordings))
+			}
+			for label, want := range truth.Further {
+				if sum := soundSum(t, c, key, label); sum != *want.SHA256 {
+					t.Errorf("%s: recording %s is served with hash %s, not %s", key, label, sum, *want.SHA256)
+				}
+			}
+		}
+	}
+}
+
+// soundSum hashes a recording as it is served.
+func soundSum(t *testing.T, c *client.Client, key call.Key, label string) string {
+	t.Helper()
+	sound, err := c.Recording(t.Context(), key, label, "")
+	if err != nil {
+		t.Errorf("%s: recording %s: %v", key, label, err)
+		return ""
+	}
+	defer sound.Body.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, sound.Body); err != nil {
+		t.Error(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // compareCalls consumes what an archive holds.
