@@ -2,6 +2,7 @@ package callsync
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,37 @@ func TestListThatTurnsNewestFirst(t *testing.T) {
 			t.Errorf("once the new order is learned: held %d of 97 after %d requests", b.held(), n)
 		}
 	})
+}
+
+// A list that is read from its end is read whole when a page of it does not
+// continue what is known: it may have come in place of another.
+func TestOtherPageAtTheEndOfAListHidesNoCall(t *testing.T) {
+	for name, instead := range map[string]int{"of the first page read": 1, "of the second": 2} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				t := b.t
+				b.vendor.reverseList()
+				v := &repeatingVendor{fakeVendor: b.vendor}
+				b.source.Provider = v
+				b.restart()
+				b.mustRound(true)
+				time.Sleep(100 * time.Hour)
+				b.vendor.edit(func() {
+					for i := range 12 {
+						b.vendor.calls = append(b.vendor.calls, &fakeCall{ID: fmt.Sprintf("new%02d", i), Created: time.Now().UTC(), Status: "completed"})
+						time.Sleep(time.Second)
+					}
+				})
+				v.instead = b.vendor.lists + instead
+				if n := b.requests(b.engine.Head); n < 11 || b.held() != 107 {
+					t.Errorf("held %d of 107 after %d requests", b.held(), n)
+				}
+				if n := b.requests(b.engine.Head); n > 2 {
+					t.Errorf("%d requests once nothing is odd", n)
+				}
+			})
+		})
+	}
 }
 
 // Head walks wait until an oldest-first backfill has laid ground: before, each

@@ -36,10 +36,11 @@ func (e *Engine) recent(ctx context.Context, phase string, purpose call.Purpose,
 			// Rows moved under a walk that goes backward, and may have passed it.
 			err = suspect("the vendor's list changed while it was read from its end; it is read again")
 		}
-		if err != nil || !w.walk.Newest.Before(c.Watermark) {
+		if err != nil || !w.astray && !w.walk.Newest.Before(c.Watermark) {
 			return w, err
 		}
-		// The newest calls are not where they used to be: the order has changed.
+		// The newest calls are not where they used to be: the order has changed, or
+		// some page came in place of another.
 		w = e.newWalker(phase, purpose, time.Time{})
 	case c.Order == call.OrderNone && c.Learned[learnedWindow] == windowObeyed:
 		w.window = &call.Window{From: cutoff.Add(-e.info.WindowOverlap)}
@@ -61,8 +62,13 @@ func (w *walker) outsideWindow() bool {
 func (e *Engine) recentFromEnd(ctx context.Context, w *walker, total int) error {
 	row := max(0, total-1) / w.size * w.size // nothing before it was read yet
 	w.position = e.positionOf(row, w.size)
+	w.ground = e.Checkpoint().Watermark
 	if err := w.run(ctx); err != nil {
 		return err
+	}
+	order, _ := w.order.order()
+	if w.astray = w.partial && (!w.met || order == call.OrderNone || order == call.OrderNewestFirst); w.astray {
+		return nil
 	}
 	ctx = call.WithPurpose(ctx, w.purpose)
 	for row > 0 && !w.quiet {

@@ -66,6 +66,9 @@ type walker struct {
 	anchored bool             // the position is that of the last row read, to show whether the list moved
 	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
 	gapped   bool             // a page was asked for that does not overlap with the one before
+	ground   time.Time        // of the newest call known before, for a walk from the list's end
+	met      bool             // the walk began no later than there, or came by
+	astray   bool             // it did not: what it read does not continue what is known
 	stepped  int              // how often the walk stepped back because the list had moved
 	began    time.Time        // by the vendor's clock
 	grown    int              // calls made after that, beyond the first page
@@ -249,6 +252,7 @@ func (w *walker) count(page call.Page) (fresh int) {
 		if it.CreatedAt.After(w.walk.Newest) {
 			w.walk.Newest = it.CreatedAt
 		}
+		w.met = w.met || it.CreatedAt.Equal(w.ground) || w.walk.Pages == 1 && it.CreatedAt.After(w.ground)
 		if _, dup := w.seen[it.ID]; dup {
 			continue // a list that shifts under us repeats rows; that says nothing about its order
 		}
