@@ -114,12 +114,10 @@ func (v *modelVendor) request(ctx context.Context) error {
 	return v.fault
 }
 
-// travel is the time an answer is under way.
+// travel is the time an answer is under way. It is never none: what an answer
+// brings is seen after the moment it was asked for.
 func (v *modelVendor) travel(ctx context.Context) error {
-	if v.plan.Latency > 0 {
-		return call.RealClock{}.Wait(ctx, v.plan.Latency, nil)
-	}
-	return nil
+	return call.RealClock{}.Wait(ctx, max(time.Millisecond, v.plan.Latency), nil)
 }
 
 // rows is the list as it stands.
