@@ -25,6 +25,9 @@ type Options struct {
 	Config  *config.Config
 	Log     *slog.Logger
 	Version string
+	// Reading opens the archive without the secrets of its sources: Sync refuses
+	// to work, and no request is made.
+	Reading bool
 	// Observe is told about progress; it must return quickly. nil is allowed.
 	Observe func(call.Progress)
 	// Clock is what time it is for everything but the schedules of Run; nil
@@ -38,6 +41,7 @@ type Archive struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	version string
+	reading bool
 	clock   call.Clock
 	started time.Time
 	loops   atomic.Pointer[time.Time] // when the schedules began; nil without them
@@ -54,7 +58,7 @@ type Archive struct {
 // Open opens the data folder, creating it on first use. When another process
 // holds it, the error is a *call.HoldError.
 func Open(ctx context.Context, o Options) (*Archive, error) {
-	a := &Archive{cfg: o.Config, log: o.Log, version: o.Version, clock: o.Clock, hosts: &hostSet{}}
+	a := &Archive{cfg: o.Config, log: o.Log, version: o.Version, reading: o.Reading, clock: o.Clock, hosts: &hostSet{}}
 	if a.clock == nil {
 		a.clock = call.RealClock{}
 	}
@@ -92,7 +96,7 @@ func (a *Archive) open(ctx context.Context, o Options) (err error) {
 }
 
 func (a *Archive) openSource(ctx context.Context, c *config.Source, slots *callsync.Slots, observe func(call.Progress)) (*source, error) {
-	s, err := newSource(a.cfg, c, a.log, a.version, a.clock)
+	s, err := newSource(a.cfg, c, a.log, a.version, a.clock, a.reading)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +149,13 @@ func (a *Archive) AcceptVanished(ctx context.Context, names []call.SourceID, by 
 	return a.sync(ctx, names, true, by)
 }
 
+// errReading refuses what needs the secrets.
+var errReading = errors.New("the archive was opened for reading, without the secrets of its sources")
+
 func (a *Archive) sync(ctx context.Context, names []call.SourceID, full bool, accepted string) (call.SyncReport, error) {
+	if a.reading {
+		return call.SyncReport{}, errReading
+	}
 	chosen, err := a.choose(names)
 	if err != nil {
 		return call.SyncReport{}, err

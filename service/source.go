@@ -37,21 +37,23 @@ type source struct {
 }
 
 // newSource loads a source's vendor description and resolves its credentials,
-// without any request.
-func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version string, clock call.Clock) (*source, error) {
+// without any request. For reading alone it leaves the credentials where they are.
+func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version string, clock call.Clock, reading bool) (*source, error) {
 	description, err := provider.Load(c.Provider)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := c.Secrets(nil)
-	if err != nil {
-		return nil, err
+	var credentials map[string]call.Secret
+	if !reading {
+		if credentials, err = c.Secrets(nil); err != nil {
+			return nil, err
+		}
 	}
 	s := &source{config: c, secrets: credentials}
 	s.budget = callsync.NewBudget(c.Name, limits(c, description), maxBudgetWait)
 	s.budget.Use(clock)
 	s.provider, err = provider.New(description, provider.Options{
-		Source: c.Name, BaseURL: c.BaseURL, Credentials: credentials,
+		Source: c.Name, BaseURL: c.BaseURL, Credentials: credentials, Offline: reading,
 		Transport: s.budget.Transport(apiTransport()), UserAgent: "callsyncd/" + version, Log: log, Clock: clock,
 	})
 	if err != nil {
@@ -213,11 +215,12 @@ func (r *rounds) state() (done int, busy bool) {
 }
 
 // CheckSources proves offline that every source can be opened: its description
-// is sound, its credentials are at hand, its base URL fits.
-func CheckSources(cfg *config.Config) error {
+// is sound, its base URL fits and, unless it is for reading alone, its
+// credentials are at hand.
+func CheckSources(cfg *config.Config, reading bool) error {
 	var errs []error
 	for i := range cfg.Sources {
-		s, err := newSource(cfg, &cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{})
+		s, err := newSource(cfg, &cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{}, reading)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -248,7 +251,7 @@ func CheckOnline(ctx context.Context, cfg *config.Config, version string) []Sour
 
 func checkOnline(ctx context.Context, cfg *config.Config, c *config.Source, version string) SourceCheck {
 	check := SourceCheck{Source: c.Name}
-	s, err := newSource(cfg, c, slog.New(slog.DiscardHandler), version, call.RealClock{})
+	s, err := newSource(cfg, c, slog.New(slog.DiscardHandler), version, call.RealClock{}, false)
 	if err != nil {
 		check.Err = err
 		return check

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,33 @@ func TestUncleanWalksStayVisible(t *testing.T) {
 				t.Errorf("unclean: %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestReadingNeedsNoSecretsAndSyncsNothing(t *testing.T) {
+	text := "data_dir: " + filepath.Join(t.TempDir(), "data") + "\nsources: [{name: crm, provider: suresend, credentials: {token: \"env:CALLSYNCD_TEST_UNSET\"}}]\n"
+	cfg, err := config.Parse("config.yaml", []byte(text), config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckSources(cfg, true); err != nil {
+		t.Errorf("for reading: %v", err)
+	}
+	if err := CheckSources(cfg, false); err == nil || !strings.Contains(err.Error(), "CALLSYNCD_TEST_UNSET") {
+		t.Errorf("for more than reading: %v", err)
+	}
+	o := Options{Config: cfg, Log: slog.New(slog.DiscardHandler)}
+	if _, err := Open(t.Context(), o); err == nil {
+		t.Fatal("opened for more than reading")
+	}
+	o.Reading = true
+	a, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if _, err := a.Sync(t.Context(), nil, false); err != errReading {
+		t.Errorf("sync: %v", err)
 	}
 }
 

@@ -37,8 +37,8 @@ func knownProvider(nameOrPath string) error {
 type brokenSources struct{ error }
 
 // checkSources makes what is wrong with a source a mistake of the configuration.
-func checkSources(cfg *config.Config) error {
-	if err := service.CheckSources(cfg); err != nil {
+func checkSources(cfg *config.Config, reading bool) error {
+	if err := service.CheckSources(cfg, reading); err != nil {
 		return &fault{exitConfig, brokenSources{err}, "correct " + cfg.File + ", or put the secret where it points, then run `callsyncd config check`"}
 	}
 	return nil
@@ -60,14 +60,15 @@ const localBase = "http://callsyncd.local"
 type need bool
 
 const (
-	// anySource is for commands that only read what is stored: a secret that is
-	// not at hand, or a broken vendor description, is no reason to keep it.
+	// anySource is for commands that only read what is stored: a broken vendor
+	// description is no reason to keep it.
 	anySource need = false
 	// everySource is for commands that speak for every source.
 	everySource need = true
 )
 
-// reach finds the daemon, or opens the archive.
+// reach finds the daemon, or opens the archive, for which the secrets of the
+// sources need not be at hand.
 func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
@@ -79,9 +80,9 @@ func (a *app) reach(ctx context.Context, sources need) (*archive, error) {
 	if _, err := os.Lstat(filepath.Join(cfg.DataDir, "archive.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil, &fault{exitNotFound, errors.New("open " + cfg.DataDir + ": there is no archive yet"), "fill it with `callsyncd sync`, or start `callsyncd run`"}
 	}
-	own, err := a.open(ctx, cfg, nil)
+	own, err := a.open(ctx, service.Options{Config: cfg, Reading: true})
 	if exitCode(err) == exitConfig && sources == anySource {
-		own, err = a.open(ctx, withoutBroken(cfg), nil)
+		own, err = a.open(ctx, service.Options{Config: withoutBroken(cfg), Reading: true})
 	}
 	if errors.Is(err, call.ErrLocked) {
 		if remote, daemonErr := daemonOf(cfg); remote != nil || daemonErr != nil { // it has just started
@@ -111,7 +112,7 @@ func withoutBroken(cfg *config.Config) *config.Config {
 	for _, s := range cfg.Sources {
 		alone := *cfg
 		alone.Sources = []config.Source{s}
-		if service.CheckSources(&alone) == nil {
+		if service.CheckSources(&alone, true) == nil {
 			rest.Sources = append(rest.Sources, s)
 		}
 	}
@@ -120,11 +121,12 @@ func withoutBroken(cfg *config.Config) *config.Config {
 
 // open opens the archive in this process. A mistake in a source is one of the
 // configuration.
-func (a *app) open(ctx context.Context, cfg *config.Config, observe func(call.Progress)) (*archive, error) {
+func (a *app) open(ctx context.Context, o service.Options) (*archive, error) {
 	keepPrivate()
-	own, err := service.Open(ctx, service.Options{Config: cfg, Log: a.logger(), Version: buildVersion().Version, Observe: observe})
+	o.Log, o.Version = a.logger(), buildVersion().Version
+	own, err := service.Open(ctx, o)
 	if err != nil {
-		if broken := checkSources(cfg); broken != nil && !errors.Is(err, call.ErrLocked) {
+		if broken := checkSources(o.Config, o.Reading); broken != nil && !errors.Is(err, call.ErrLocked) {
 			err = broken
 		}
 		return nil, err

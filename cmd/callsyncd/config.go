@@ -42,7 +42,7 @@ func (a *app) configCheck(ctx context.Context, online bool) error {
 	for _, w := range cfg.Warnings() {
 		a.note("warning: %s", safe(w.String()))
 	}
-	if err := checkSources(cfg); err != nil {
+	if err := checkSources(cfg, false); err != nil {
 		return err
 	}
 	a.say("%s: correct, %s, archive in %s", safe(cfg.File), plural(len(cfg.Sources), "source"), safe(cfg.DataDir))

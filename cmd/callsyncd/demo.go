@@ -116,7 +116,7 @@ func (d *demo) title(format string, args ...any) {
 func (d *demo) fill(ctx context.Context) (call.SyncReport, error) {
 	board := d.startBoard()
 	defer board.stop()
-	r, err := d.open(ctx, d.cfg, board.observe)
+	r, err := d.open(ctx, service.Options{Config: d.cfg, Observe: board.observe})
 	if err != nil {
 		return call.SyncReport{}, err
 	}

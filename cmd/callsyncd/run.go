@@ -33,7 +33,7 @@ func (a *app) runDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSources(cfg); err != nil {
+	if err := checkSources(cfg, false); err != nil {
 		return err
 	}
 	log := a.daemonLog()

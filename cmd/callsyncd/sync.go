@@ -13,6 +13,7 @@ import (
 
 	"callsyncd/api/client"
 	"callsyncd/call"
+	"callsyncd/service"
 )
 
 // pollInterval is how often a daemon is asked whether a round is done.
@@ -97,7 +98,7 @@ func (a *app) sync(ctx context.Context, sources []call.SourceID, want wanted) (c
 		report, now, err := syncThere(ctx, there.Client, sources, want, board.observe)
 		return report, now, there.daemon.blame(err)
 	}
-	r, err := a.open(ctx, cfg, board.observe)
+	r, err := a.open(ctx, service.Options{Config: cfg, Observe: board.observe})
 	if err != nil {
 		return call.SyncReport{}, nil, err
 	}

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -21,6 +22,9 @@ type Options struct {
 	// BaseURL replaces the description's own; empty keeps it.
 	BaseURL     string
 	Credentials map[string]call.Secret
+	// Offline is for a provider that is asked about its vendor only: Credentials
+	// are not looked at, and every request fails.
+	Offline bool
 	// Transport makes the requests; nil means the network. It may answer with
 	// a *call.BudgetError, which is returned at once.
 	Transport http.RoundTripper
@@ -59,7 +63,9 @@ func New(d *Description, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("source %s: base_url: %w", o.Source, err)
 	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), ""
-	if err := checkCredentials(d, o); err != nil {
+	if o.Offline {
+		o.Credentials, o.Transport = nil, offline{}
+	} else if err := checkCredentials(d, o); err != nil {
 		return nil, err
 	}
 	p := &Provider{d: d, source: o.Source, base: u, log: o.Log, tables: map[string]any{}, misses: newMisses(), odd: map[string]int{}}
@@ -81,6 +87,13 @@ func New(d *Description, o Options) (*Provider, error) {
 		CheckRedirect: p.checkRedirect,
 	}
 	return p, nil
+}
+
+// offline is a network that is not there.
+type offline struct{}
+
+func (offline) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no requests are made here")
 }
 
 // auth is what the credentials of the moment come to.

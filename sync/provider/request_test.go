@@ -323,6 +323,33 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// An offline provider needs no credentials, keeps none and asks nobody.
+func TestOffline(t *testing.T) {
+	d, err := Load("suresend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := answers(func(*http.Request) (*http.Response, error) {
+		t.Error("a request was made")
+		return respond(500, ""), nil
+	})
+	for name, credentials := range map[string]map[string]call.Secret{"none": nil, "some": {"token": testSecret}} {
+		p, err := New(d, Options{Source: "crm", Credentials: credentials, Transport: asked, Offline: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if p.Info().Title == "" || p.auth.Load().header.Get("Authorization") != "" {
+			t.Errorf("%s: %+v", name, p.Info())
+		}
+		if err := p.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "no requests are made here") {
+			t.Errorf("%s: check: %v", name, err)
+		}
+	}
+	if _, err := New(d, Options{Source: "crm", BaseURL: "http://api.example.com", Offline: true}); err == nil {
+		t.Error("a wrong address is accepted")
+	}
+}
+
 func TestIDsInPaths(t *testing.T) {
 	for id, want := range map[string]string{
 		"a/b?c#d %": "/api/partner/calls/a%2Fb%3Fc%23d%20%25/transcript",
