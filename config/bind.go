@@ -118,7 +118,7 @@ func (r *reader) addYAML(err error) {
 func yamlMessage(message string) string {
 	switch {
 	case strings.Contains(message, "no documents"):
-		return "the file is empty; `callsyncd init` writes one"
+		return "the file is empty; it must name data_dir and sources, as the example in the README does"
 	case strings.Contains(message, "found multiple"):
 		return "the file holds several documents; remove the --- lines"
 	case strings.Contains(message, "tab"):

@@ -132,7 +132,7 @@ func TestProblems(t *testing.T) {
 	top := "data_dir: /data\nsources: [{name: crm, provider: vendor}]\n" // further keys begin in line 3
 	for _, c := range []struct{ text, want string }{
 		// the file
-		{"", "1:1: the file is empty"},
+		{"", "1:1: the file is empty; it must name data_dir and sources, as the example in the README does"},
 		{"# nothing\n", "1:1: the file is empty"},
 		{"- a\n", "1:1: the file must hold keys and values"},
 		{"data_dir: /data\n\tsources: 1\n", "2:1: tab used for indentation"},

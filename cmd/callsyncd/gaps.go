@@ -21,7 +21,8 @@ func newGaps(a *app) *cobra.Command {
 their next try, lost ones with the reason. It exits with 3 while any of them is not acknowledged,
 or while a source has never been read completely.`,
 		Example: `  callsyncd gaps --source crm
-  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
+  callsyncd gaps ack crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef recording \
+    --reason "vendor confirmed that it was never recorded"`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if c.Flags().Changed("limit") && limit < 1 {
@@ -135,8 +136,9 @@ func newGapsAck(a *app) *cobra.Command {
 		Long: `Ack accepts that a part is lost. A part that is still pending can be accepted once its late horizon
 has passed (it has no deadline any more); it then counts as lost, and is tried again only when the
 vendor shows the call changed, or lists it again after it was gone.`,
-		Example: `  callsyncd gaps ack crm/7f3d0c8e recording --reason "vendor confirmed that it was never recorded"`,
-		Args:    wants("KEY", "PART"),
+		Example: `  callsyncd gaps ack crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef recording \
+    --reason "vendor confirmed that it was never recorded"`,
+		Args: wants("KEY", "PART"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := call.ParseKey(args[0])
 			if err != nil {

@@ -41,6 +41,7 @@ func newRoot(a *app) *cobra.Command {
 		Example: `  callsyncd demo                              # see it work, without any account
   callsyncd config check && callsyncd sync    # fetch everything once
   callsyncd search '"money back" agent:refund' --from 7d`,
+		Version:       buildVersion().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -54,6 +55,8 @@ func newRoot(a *app) *cobra.Command {
 			return nil
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version of this program")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default: $CALLSYNCD_CONFIG, else the system's, else the user's)")
 	flags.StringVar(&a.color, "color", "auto", "colours: auto, always or never; NO_COLOR switches auto off")

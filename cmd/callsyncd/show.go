@@ -22,8 +22,8 @@ func newShow(a *app) *cobra.Command {
 		Use:   "show KEY",
 		Short: "Show one call",
 		Long:  "Show prints one call, readable. KEY is source/id, as `callsyncd calls` and `callsyncd search` print it.",
-		Example: `  callsyncd show crm/7f3d0c8e --transcript
-  callsyncd show crm/7f3d0c8e --json | jq .summary`,
+		Example: `  callsyncd show crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef --transcript
+  callsyncd show crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef --json | jq .summary`,
 		Args: wants("KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := call.ParseKey(args[0])

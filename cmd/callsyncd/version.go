@@ -37,6 +37,15 @@ func buildVersion() versionInfo {
 	return v
 }
 
+// String is the line of version and --version.
+func (v versionInfo) String() string {
+	text := "callsyncd " + v.Version
+	if v.Commit != "" {
+		text += " (" + v.Commit + ")"
+	}
+	return text + ", " + v.Go
+}
+
 func newVersion(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "version",
@@ -44,15 +53,10 @@ func newVersion(a *app) *cobra.Command {
 		Example: "  callsyncd version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := buildVersion()
 			if a.json {
-				return a.printValue(v)
+				return a.printValue(buildVersion())
 			}
-			text := "callsyncd " + v.Version
-			if v.Commit != "" {
-				text += " (" + v.Commit + ")"
-			}
-			a.say("%s, %s", text, v.Go)
+			a.say("%s", buildVersion())
 			return nil
 		},
 	}

@@ -19,8 +19,8 @@ func newWhy(a *app) *cobra.Command {
 		Long: `Why tells what happened to one call since it was first listed, oldest first: every version with
 the vendor's documents and their fingerprint, every change of a part, fresh recording links, walks
 that missed it. Then it says what is open now, when that is tried again, and when it would be lost.`,
-		Example: `  callsyncd why crm/7f3d0c8e
-  callsyncd why crm/7f3d0c8e --json | jq '.data[] | select(.kind == "version")'`,
+		Example: `  callsyncd why crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef
+  callsyncd why crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef --json | jq '.data[] | select(.kind == "version")'`,
 		Args: wants("KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := call.ParseKey(args[0])
