@@ -402,7 +402,7 @@ func (a *archive) Stats(_ context.Context, q call.StatsQuery) ([]call.Stats, err
 
 func (a *archive) Status(context.Context) (call.StatusReport, error) {
 	now := time.Now().UTC()
-	report := call.StatusReport{Version: "1.4.0", StartedAt: now.Add(-50 * time.Hour), Now: now, Problems: []string{"source crm: 9 parts are lost"},
+	report := call.StatusReport{Version: "1.4.0", StartedAt: now.Add(-50 * time.Hour), Now: now, Problems: []string{"crm: 9 parts are lost; `callsyncd gaps` lists them", "the disk is nearly full: `"},
 		Index: call.IndexStatus{State: "ready", Documents: len(a.order), Applied: 410}}
 	for i, name := range sources {
 		counts := call.Counts{RecordingBytes: 98_304_221, Pending: map[call.PartName]int{}, Lost: map[call.PartName]int{}}
@@ -428,7 +428,7 @@ func (a *archive) Status(context.Context) (call.StatusReport, error) {
 			s.Green = true
 		} else if i == 0 {
 			s.MinutesToNextLoss = ptr(47.0)
-			s.Problems = []string{fmt.Sprintf("%d recordings are lost and nobody has accepted that", counts.Lost[call.PartRecording])}
+			s.Problems = []string{fmt.Sprintf("%d recordings are lost and nobody has accepted that, see `callsyncd gaps`", counts.Lost[call.PartRecording])}
 		}
 		report.Sources = append(report.Sources, s)
 	}

@@ -74,6 +74,13 @@ export function said(s, marks = []) {
   return node;
 }
 
+// coded is text of ours in which what stands between backticks is code.
+export function coded(s) {
+  const texts = plain(s).split('`');
+  if (texts.length % 2 === 0) return texts.join('`'); // one without its other
+  return texts.map((text, i) => (i % 2 ? el('code', {}, text) : text));
+}
+
 // unitOffsets maps a code point's index to its index in UTF-16 units.
 function unitOffsets(s) {
   const out = [];

@@ -1,6 +1,6 @@
 // What is shown when there is nothing to show, and what to do about it.
 
-import { el, plain } from './dom.js';
+import { coded, el } from './dom.js';
 
 function command(text) {
   const button = el('button', { type: 'button', class: 'button quiet' }, 'Copy');
@@ -20,7 +20,7 @@ function command(text) {
 export function explain({ title, text, run, retry, level = 'h2' }) {
   return el('div', { class: 'explain' },
     el(level, {}, title),
-    text && el('p', {}, plain(text)),
+    text && el('p', {}, coded(text)),
     run && command(run),
     retry && el('p', {}, el('button', { type: 'button', class: 'button', on: { click: retry } }, 'Try again')));
 }
@@ -36,7 +36,7 @@ export function failed(problem, retry, level) {
     case 'busy':
       return say('Not just now', sentence(problem.message));
     case 'missing':
-      return say('Not in this archive', sentence(problem.message));
+      return say('Not in this archive', 'Nothing is stored at this address. It may have been copied in part; search for the call instead.');
     case 'query':
       return explain({ title: 'This search cannot be read', text: sentence(problem.message), level });
     default:
@@ -44,8 +44,10 @@ export function failed(problem, retry, level) {
   }
 }
 
-export function sentence(s) {
-  const text = s.charAt(0).toUpperCase() + s.slice(1);
+// sentence completes what the daemon says. The names of sources, with which it
+// may begin, are keys: they stay as they are.
+export function sentence(s, names = []) {
+  const text = names.some((name) => s.startsWith(name + ': ')) ? s : s.charAt(0).toUpperCase() + s.slice(1);
   return /[.!?]$/.test(text) ? text : text + '.';
 }
 

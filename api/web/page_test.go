@@ -175,6 +175,9 @@ func TestCall(t *testing.T) {
 func TestCallThatIsNotThere(t *testing.T) {
 	p := open(t, "#/call/crm/none")
 	p.wait(`document.querySelector("#view-call h1")?.innerText === "Not in this archive"`)
+	if got := p.text("#view-call .explain"); strings.Contains(got, "%2F") || !strings.Contains(got, "search for the call") {
+		t.Errorf("of a call that is not there: %q", got)
+	}
 }
 
 func TestPartsToComeAreExplained(t *testing.T) {
@@ -371,6 +374,13 @@ func TestNarrow(t *testing.T) {
 			t.Errorf("%s is %d wide", place, width)
 		}
 	}
+	p.do(`document.getElementById("state-text").textContent = "12,345,678 of 12,345,679 to come"`)
+	if right := eval[float64](p, `document.getElementById("q").getBoundingClientRect().right`); right > 360-16 {
+		t.Errorf("beside a long state the search box ends at %v", right)
+	}
+	if right := eval[float64](p, `document.getElementById("theme").getBoundingClientRect().right`); right > 360 {
+		t.Errorf("beside a long state the header ends at %v", right)
+	}
 	p.do(`location.hash = "#/"`)
 	p.wait(`document.querySelector(".result") && getComputedStyle(document.getElementById("filters")).display === "none"`)
 	p.click(".filters-toggle")
@@ -398,6 +408,11 @@ func TestSourcesAndGaps(t *testing.T) {
 	p.wait(`document.querySelectorAll(".card").length === 3`)
 	if got := p.text("#state"); got != "9 lost" {
 		t.Errorf("the header says %q", got)
+	}
+	problems := eval[string](p, `[...document.querySelectorAll(".verdict li, .card .problems li")].map((li) => li.innerHTML).join("\n")`)
+	if want := "crm: 9 parts are lost; <code>callsyncd gaps</code> lists them.\nThe disk is nearly full: `.\n" +
+		"3 recordings are lost and nobody has accepted that, see <code>callsyncd gaps</code>."; problems != want {
+		t.Errorf("problems:\n%s\nwant\n%s", problems, want)
 	}
 	p.click(".card .button")
 	p.wait(`document.querySelector(".card-foot").innerText.includes("Woken")`)

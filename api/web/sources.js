@@ -2,7 +2,7 @@
 // holds, what is missing, and how its request budget stands.
 
 import { get, post } from './api.js';
-import { announce, el, plain, said } from './dom.js';
+import { announce, coded, el, plain, said } from './dom.js';
 import { bytes, count, exact, many, minutes, since, Word } from './format.js';
 import { failed, sentence, skeleton } from './notice.js';
 
@@ -30,7 +30,7 @@ async function load() {
 function verdict(status) {
   if (status.green) return el('p', { class: 'verdict good' }, 'Complete: everything the vendors list is stored, and that was proved.');
   return el('div', { class: 'verdict bad' }, el('p', {}, 'Completeness is not proved yet.'),
-    status.problems.length > 0 && el('ul', {}, status.problems.map((p) => el('li', {}, plain(sentence(p))))));
+    status.problems.length > 0 && el('ul', {}, status.problems.map((p) => el('li', {}, coded(sentence(p, status.sources.map((s) => s.name)))))));
 }
 
 function card(s) {
@@ -41,7 +41,7 @@ function card(s) {
       el('h2', { id: title }, said(s.name)),
       el('span', { class: 'badge badge-' + (s.green ? 'good' : s.state === 'refused' ? 'bad' : 'wait') }, s.green ? 'Complete' : s.state === 'refused' ? 'Credentials refused' : s.state === 'syncing' ? 'Syncing' : 'Incomplete')),
     el('p', { class: 'quiet' }, plain(s.provider), s.last_complete_walk ? [', walked completely ', el('time', { datetime: s.last_complete_walk, title: exact(s.last_complete_walk) }, since(s.last_complete_walk))] : ', never walked completely yet'),
-    s.problems.length > 0 && el('ul', { class: 'problems' }, s.problems.map((p) => el('li', {}, plain(sentence(p))))),
+    s.problems.length > 0 && el('ul', { class: 'problems' }, s.problems.map((p) => el('li', {}, coded(sentence(p, [s.name]))))),
     held(s),
     el('dl', { class: 'numbers' },
       number('Transcripts', count(c.transcripts)),
@@ -97,7 +97,7 @@ function wake(s) {
 function index(status) {
   const { state, documents, lag, message } = status.index;
   const words = state === 'ready' ? `The full-text index holds ${many(documents, 'call')}${lag ? `, ${many(lag, 'change')} behind` : ' and is up to date'}.` : `The full-text index is ${Word(state).toLowerCase()}${message ? ': ' + message : ''}.`;
-  return el('p', { class: 'quiet colophon' }, plain(words), ` callsyncd ${plain(status.version)}, running since `, el('time', { datetime: status.started_at, title: exact(status.started_at) }, since(status.started_at)), '. ', el('a', { href: '#/gaps' }, 'Everything that is missing'));
+  return el('p', { class: 'quiet colophon' }, coded(words), ` callsyncd ${plain(status.version)}, running since `, el('time', { datetime: status.started_at, title: exact(status.started_at) }, since(status.started_at)), '. ', el('a', { href: '#/gaps' }, 'Everything that is missing'));
 }
 
 export function key(e) {
