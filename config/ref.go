@@ -226,13 +226,20 @@ func (c *Config) ForgetSecrets() {
 	}
 }
 
+// SecretFiles returns the paths of the references that begin with file:, sorted.
+func (c *Config) SecretFiles() []string { return c.refs("file:") }
+
 // SystemdCredentials returns the names of the credentials a systemd unit must
 // pass with LoadCredential, sorted.
-func (c *Config) SystemdCredentials() []string {
+func (c *Config) SystemdCredentials() []string { return c.refs("credential:") }
+
+// refs returns what follows a prefix in the references of all sources, sorted,
+// each once.
+func (c *Config) refs(prefix string) []string {
 	var names []string
 	for _, s := range c.Sources {
 		for _, ref := range s.Credentials {
-			if name, ok := strings.CutPrefix(string(ref), "credential:"); ok {
+			if name, ok := strings.CutPrefix(string(ref), prefix); ok {
 				names = append(names, name)
 			}
 		}

@@ -89,6 +89,9 @@ func TestSecrets(t *testing.T) {
 	if got := c.SystemdCredentials(); len(got) != 1 || got[0] != "api-key" {
 		t.Errorf("systemd credentials %v", got)
 	}
+	if got := must(t, small+"    credentials: {token: file:/run/token, old: env:TOKEN}\n").SecretFiles(); len(got) != 1 || got[0] != "/run/token" {
+		t.Errorf("secret files %v", got)
+	}
 	secrets, err := must(t, small+"    credentials: {token: env:TOKEN}\n").Sources[0].Secrets(func(string) string { return "hunter2" })
 	if err != nil || len(secrets) != 1 || secrets["token"].Reveal() != "hunter2" {
 		t.Errorf("got %v, %v", secrets, err)

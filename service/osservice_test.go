@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,6 +62,79 @@ func TestDryRun(t *testing.T) {
 				t.Errorf("differs from %s (renew with -update):\n%s", golden, text)
 			}
 		})
+	}
+}
+
+func TestDoubts(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("accounts and modes are looked at on Linux")
+	}
+	system := ServiceOptions{OS: "linux", Executable: "/usr/bin/callsyncd", Config: "/etc/callsyncd/config.yaml", DataDir: "/var/lib/callsyncd", Account: "callsyncd-test-nobody"}
+	for name, c := range map[string]struct {
+		change  func(*ServiceOptions)
+		secrets []string
+		want    []string // parts of the doubts, in order
+	}{
+		"none":             {func(*ServiceOptions) {}, []string{"/etc/passwd"}, nil},
+		"data in a home":   {func(o *ServiceOptions) { o.DataDir = "/home/pat/calls" }, nil, []string{"data_dir /home/pat/calls: home folders"}},
+		"data in root's":   {func(o *ServiceOptions) { o.DataDir = "/root/calls" }, nil, []string{"ProtectHome"}},
+		"data in /tmp":     {func(o *ServiceOptions) { o.DataDir = "/tmp/calls" }, nil, []string{"PrivateTmp"}},
+		"no home":          {func(o *ServiceOptions) { o.DataDir = "/homes/pat" }, nil, nil},
+		"own session":      {func(o *ServiceOptions) { o.DataDir, o.User, o.Account = "/home/pat/calls", true, "" }, []string{"/tmp/token"}, nil},
+		"another system":   {func(o *ServiceOptions) { o.OS, o.DataDir = "darwin", "/tmp/calls" }, []string{"/tmp/token"}, nil},
+		"hidden secrets":   {func(*ServiceOptions) {}, []string{"/home/pat/token", "/tmp/token"}, []string{"file:/home/pat/token: the service sees no home", "file:/tmp/token: the service has a temp"}},
+		"missing secret":   {func(*ServiceOptions) {}, []string{"/etc/no-such-token"}, []string{"there is no such file"}},
+		"secret of others": {func(*ServiceOptions) {}, []string{"/etc/shadow"}, []string{"account callsyncd-test-nobody may not read it (/etc/shadow"}},
+		"read by root":     {func(o *ServiceOptions) { o.Account = "root" }, []string{"/etc/shadow"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := system
+			c.change(&o)
+			got := Doubts(o, c.secrets)
+			if len(got) != len(c.want) {
+				t.Fatalf("%q, want %q", got, c.want)
+			}
+			for i := range got {
+				if !strings.Contains(got[i], c.want[i]) {
+					t.Errorf("%q, want %q", got[i], c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestAccountMay(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are those of Unix")
+	}
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	uid, gid := strconv.Itoa(os.Getuid()+1), strconv.Itoa(os.Getgid())
+	for _, c := range []struct {
+		mode os.FileMode
+		who  account
+		want bool
+	}{
+		{0o600, account{strconv.Itoa(max(os.Getuid(), 0)), nil}, true},
+		{0o600, account{uid, []string{gid}}, false},
+		{0o640, account{uid, []string{gid}}, true},
+		{0o640, account{uid, nil}, false},
+		{0o604, account{uid, nil}, true},
+		{0o604, account{uid, []string{gid}}, false},
+		{0o640, account{}, false},
+	} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.who.may(info, 0o4); got != c.want {
+			t.Errorf("%04o for %+v: %v", c.mode, c.who, got)
+		}
 	}
 }
 

@@ -52,6 +52,9 @@ func (a *app) serviceInstall(o service.ServiceOptions, dryRun bool) error {
 		if err != nil {
 			return err
 		}
+		for _, doubt := range service.Doubts(o, cfg.SecretFiles()) {
+			a.note("warning: %s", safe(doubt))
+		}
 		a.note("this would be written to %s:", path)
 		_, err = fmt.Fprint(a.stdout, text)
 		return err
