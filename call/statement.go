@@ -7,11 +7,15 @@ import "time"
 type Statement struct {
 	Source   SourceID `json:"source"`
 	Provider string   `json:"provider"`
-	// StartedAt and FinishedAt are the bounds of the walk over the whole list.
-	StartedAt  time.Time `json:"started_at"`
-	FinishedAt time.Time `json:"finished_at"`
-	// Proved is true when the walk left no doubt and every part of every call is
-	// stored, proved absent, or an acknowledged loss.
+	// StartedAt and ListReadAt are the bounds of the walk over the whole list; the
+	// latter is nil in statements of earlier versions. FinishedAt is when the parts
+	// were counted: at the end of the walk or its round, or, in a statement that
+	// renews an earlier one of the same walk, once nothing was open any more.
+	StartedAt  time.Time  `json:"started_at"`
+	ListReadAt *time.Time `json:"list_read_at,omitempty"`
+	FinishedAt time.Time  `json:"finished_at"`
+	// Proved is true when the walk left no doubt and, at FinishedAt, every part of
+	// every call was stored, none, or an acknowledged loss.
 	Proved bool     `json:"proved"`
 	Doubts []string `json:"doubts"`
 	// Expected is the vendor's own count; nil when it gives none. Listed counts
@@ -37,6 +41,9 @@ type Statement struct {
 	// parts by part and reason, acknowledged losses left out.
 	Parts map[PartName]map[State]int  `json:"parts"`
 	Open  map[PartName]map[string]int `json:"open"`
+	// AcceptedLosses counts the acknowledged losses by part and reason; nil
+	// without any.
+	AcceptedLosses map[PartName]map[string]int `json:"accepted_losses,omitempty"`
 	// Days counts the held calls by the day of their start, newest first.
 	Days []StatementDay `json:"days"`
 }
@@ -47,6 +54,17 @@ type Acceptance struct {
 	At    time.Time `json:"at"`
 	By    string    `json:"by"`
 	Calls int       `json:"calls"`
+}
+
+// Accept enters one acknowledged loss.
+func (s *Statement) Accept(part PartName, reason string) {
+	if s.AcceptedLosses == nil {
+		s.AcceptedLosses = make(map[PartName]map[string]int)
+	}
+	if s.AcceptedLosses[part] == nil {
+		s.AcceptedLosses[part] = make(map[string]int)
+	}
+	s.AcceptedLosses[part][reason]++
 }
 
 // StatementRows is how many ids a statement names at most of each kind.

@@ -108,7 +108,7 @@ func (a *Archive) openSource(ctx context.Context, c *config.Source, slots *calls
 
 func (a *Archive) newHandler(hosts []string) http.Handler {
 	return api.New(api.Options{
-		Store: redactedStore{a.store}, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a}, Statistician: a.store,
+		Store: apiStore{redactedStore{a.store}, a}, Searcher: searcher{a.index}, Media: a.media, Control: apiControl{a}, Statistician: a.store,
 		Token: a.token, Hosts: hosts, InstallID: a.store.ArchiveID(), Version: a.version, Log: a.log,
 	})
 }

@@ -28,6 +28,27 @@ func (s searcher) Search(ctx context.Context, q call.SearchQuery) (call.SearchRe
 	return result, err
 }
 
+// apiStore shows the store to the API.
+type apiStore struct {
+	redactedStore
+	archive *Archive
+}
+
+// Acknowledge also renews the source's statement, which may be proved by that.
+func (s apiStore) Acknowledge(ctx context.Context, key call.Key, part call.PartName, reason string) error {
+	if err := s.redactedStore.Acknowledge(ctx, key, part, reason); err != nil {
+		return err
+	}
+	of := s.archive.source(key.Source)
+	if of == nil {
+		return nil
+	}
+	if err := of.engine.Renew(ctx); err != nil { // the loss is accepted all the same
+		s.archive.log.Warn("statement not renewed", "source", string(key.Source), "err", err)
+	}
+	return nil
+}
+
 // apiControl shows the rest of the archive to the API.
 type apiControl struct{ *Archive }
 

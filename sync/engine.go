@@ -52,6 +52,8 @@ type Store interface {
 	Due(ctx context.Context, source call.SourceID, part call.PartName, before time.Time, limit int) ([]call.Due, error)
 	NextDue(context.Context, call.SourceID) (time.Time, bool, error)
 	Counts(context.Context, call.SourceID) (call.Counts, error)
+	// Statements returns the newest statements, at most limit.
+	Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error)
 	Keys(context.Context, call.SourceID, func(call.Key) error) error
 	// Each visits a source's records without transcripts.
 	Each(context.Context, call.SourceID, func(call.Record) error) error
@@ -135,6 +137,7 @@ type Engine struct {
 	active     int
 	accepted   string               // who accepts in the present round that calls vanished
 	owed       *owed                // the statement a round gives at its end
+	newest     *call.Statement      // the last one stored, never changed; nil without any
 	refetching map[call.ID]struct{} // recordings on disk that are fetched again
 	nudge      chan struct{}        // closed and replaced when pending parts may have come due
 }
@@ -158,6 +161,9 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	}
 	if e.checkpoint.Learned == nil {
 		e.checkpoint.Learned = make(map[string]string)
+	}
+	if e.newest, err = e.loadNewest(ctx); err != nil {
+		return nil, err
 	}
 	for _, name := range e.info.Lookups { // before any walk maps a call
 		table, err := e.store.Lookup(ctx, src.ID, name)
@@ -229,7 +235,10 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 		return err
 	}
 	e.checkpoint, e.counted = next, [2]int64{requests, lookups}
-	if len(writes) > 0 {
+	if statement != nil {
+		e.newest = statement
+	}
+	if len(writes) > 0 || statement != nil {
 		e.wake()
 	}
 	return nil

@@ -132,8 +132,8 @@ func (r *modelRun) judgeStatement(st *call.Statement) {
 	v.tally.add(&v.tally.said, 1)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !r.steady(r.before) {
-		return
+	if !r.steady(r.before) || st.ListReadAt.Before(r.before.at) {
+		return // of a renewed one, nobody knows any more how the vendor was during its walk
 	}
 	var ids []call.ID
 	for _, c := range v.calls {

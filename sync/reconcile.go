@@ -55,14 +55,15 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 	return r.close(e.now(), unheld, doubt), doubt
 }
 
-// restate makes the statement a round owes.
+// restate makes the statement a round owes; a round that owes none may have
+// closed what the newest one found open.
 func (e *Engine) restate(ctx context.Context) error {
 	e.mu.Lock()
 	owed := e.owed
 	e.owed = nil
 	e.mu.Unlock()
 	if owed == nil {
-		return nil
+		return e.Renew(ctx)
 	}
 	r, unheld, err := e.compare(ctx, owed.walker)
 	if err != nil {
@@ -71,18 +72,24 @@ func (e *Engine) restate(ctx context.Context) error {
 	return e.commit(ctx, nil, r.close(e.now(), unheld, owed.doubt), nil)
 }
 
+// newReconciliation begins with what a walk over the list showed and no part
+// counted.
+func newReconciliation(st call.Statement) *reconciliation {
+	st.Parts, st.Open, st.AcceptedLosses = make(map[call.PartName]map[call.State]int), make(map[call.PartName]map[string]int), nil
+	for _, name := range call.PartNames {
+		st.Parts[name], st.Open[name] = make(map[call.State]int), make(map[string]int)
+	}
+	return &reconciliation{statement: st, days: make(map[string]*call.StatementDay)}
+}
+
 // compare holds the archive against what a walk listed. It also returns the
 // wanted calls that were listed and are not held.
 func (e *Engine) compare(ctx context.Context, w *walker) (r *reconciliation, unheld map[call.ID]struct{}, err error) {
-	r = &reconciliation{days: make(map[string]*call.StatementDay)}
-	r.statement = call.Statement{
-		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, Expected: w.walk.Total, Listed: len(w.seen),
+	read := w.walk.FinishedAt
+	r = newReconciliation(call.Statement{
+		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, ListReadAt: &read, Expected: w.walk.Total, Listed: len(w.seen),
 		Unwanted: len(w.skipped), Accepted: w.accepted, Doubts: []string{}, Missing: []call.ID{}, Extra: []call.ID{},
-		Parts: make(map[call.PartName]map[call.State]int), Open: make(map[call.PartName]map[string]int),
-	}
-	for _, name := range call.PartNames {
-		r.statement.Parts[name], r.statement.Open[name] = make(map[call.State]int), make(map[string]int)
-	}
+	})
 	unheld = maps.Clone(w.seen)
 	err = e.store.Each(ctx, e.src.ID, func(record call.Record) error {
 		_, listed := w.seen[record.Call.ID]
@@ -99,20 +106,7 @@ func (e *Engine) compare(ctx context.Context, w *walker) (r *reconciliation, unh
 
 // balance enters one held call.
 func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
-	st, c := &r.statement, &record.Call
-	day := c.Time().UTC().Format(time.DateOnly)
-	if r.days[day] == nil {
-		r.days[day] = &call.StatementDay{Day: day}
-	}
-	for _, name := range call.PartNames {
-		part := record.Parts.Of(name)
-		st.Parts[name][part.State]++
-		if part.State == call.Pending || part.State == call.Lost && part.Acknowledged == nil {
-			why := reasonOr(part.Reason, string(part.State))
-			st.Open[name][why]++
-			r.days[day].Count(name, why)
-		}
-	}
+	st, c, day := &r.statement, &record.Call, r.count(record)
 	deleted := c.DeletedUpstreamAt != nil
 	if !deleted || listed {
 		r.held++
@@ -120,7 +114,7 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 	switch {
 	case listed:
 		st.Held++
-		r.days[day].Listed++
+		day.Listed++
 		if deleted || record.MissedSweeps > 0 || hasGone(&record.Parts) {
 			r.returned = append(r.returned, c.Key)
 		}
@@ -137,10 +131,33 @@ func (e *Engine) balance(r *reconciliation, record *call.Record, listed bool) {
 			r.vanished++
 		}
 	}
-	r.days[day].Extra++
+	day.Extra++
 	if st.ExtraCount++; len(st.Extra) < call.StatementRows {
 		st.Extra = append(st.Extra, c.ID)
 	}
+}
+
+// count enters the parts of one held call, and returns its day.
+func (r *reconciliation) count(record *call.Record) *call.StatementDay {
+	st, date := &r.statement, record.Call.Time().UTC().Format(time.DateOnly)
+	day := r.days[date]
+	if day == nil {
+		day = &call.StatementDay{Day: date}
+		r.days[date] = day
+	}
+	for _, name := range call.PartNames {
+		part := record.Parts.Of(name)
+		st.Parts[name][part.State]++
+		why := reasonOr(part.Reason, string(part.State))
+		switch {
+		case part.State == call.Lost && part.Acknowledged != nil:
+			st.Accept(name, why)
+		case part.State == call.Lost || part.State == call.Pending:
+			st.Open[name][why]++
+			day.Count(name, why)
+		}
+	}
+	return day
 }
 
 // mark notes what vanished and what came back. When too much vanished at once it

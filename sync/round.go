@@ -105,6 +105,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	window := e.probe(ctx, w, read)
 	var statement *call.Statement
 	if w.sweep && read {
+		w.walk.FinishedAt = e.now().UTC() // the list was read; marking what it lacks takes time too
 		var doubt error
 		if err == nil {
 			if _, grave := drift(e.Checkpoint().Fields, w.fields.shares()); len(grave) > 0 {
@@ -332,7 +333,7 @@ func (e *Engine) Once(ctx context.Context, walks ...func(context.Context) error)
 	}
 	err := e.pending(ctx, false, time.Time{})
 	close(finish)
-	return errors.Join(err, g.Wait())
+	return errors.Join(err, g.Wait(), e.Renew(context.WithoutCancel(ctx)))
 }
 
 // Run asks for pending parts when they are due and fetches recordings by
@@ -349,6 +350,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.newDownloads(false).run(ctx, never) })
 	g.Go(func() error { return e.pendingLoop(ctx) })
 	g.Go(func() error { return e.lookupLoop(ctx) })
+	g.Go(func() error { return e.renewLoop(ctx) })
 	return g.Wait()
 }
 

@@ -18,8 +18,8 @@ func newGaps(a *app) *cobra.Command {
 		Use:   "gaps",
 		Short: "List every part that is not stored, and why",
 		Long: `Gaps lists every part of a call that should be in the archive and is not: pending parts with
-their next try, lost ones with the reason. It exits with 3 while any of them is not acknowledged,
-or while a source has never been read completely.`,
+their next try, lost ones with the reason. It exits with 3 while any of them is pending, or lost and not
+acknowledged, or while a source has never been read completely.`,
 		Example: `  callsyncd gaps --source crm
   callsyncd gaps ack crm/7f3d8e00-a1b2-4c3d-9e4f-567890abcdef recording \
     --reason "vendor confirmed that it was never recorded"`,
@@ -85,7 +85,7 @@ func (a *app) printDoubts(now *call.StatusReport, source call.SourceID) {
 	}
 }
 
-// anyOpen looks for a gap nobody acknowledged, beyond the page where it has to.
+// anyOpen looks for a part that is pending, or lost and not acknowledged, beyond the page where it has to.
 func anyOpen(ctx context.Context, r *archive, source call.SourceID, page *client.Page[call.Gap], fromStart bool) (bool, error) {
 	next := page.Pagination.NextCursor
 	if fromStart {
@@ -93,7 +93,7 @@ func anyOpen(ctx context.Context, r *archive, source call.SourceID, page *client
 	}
 	for {
 		for i := range page.Data {
-			if page.Data[i].Acknowledged == nil {
+			if x := &page.Data[i]; x.State == call.Pending || x.Acknowledged == nil {
 				return true, nil
 			}
 		}
@@ -110,7 +110,7 @@ func anyOpen(ctx context.Context, r *archive, source call.SourceID, page *client
 
 func (a *app) printGaps(page *client.Page[call.Gap]) {
 	if len(page.Data) == 0 {
-		a.say("no gaps: every part of every known call is stored or proved absent")
+		a.say("no gaps: nothing of any known call is open")
 		return
 	}
 	g := newGrid("part", "state", "reason", "next try (UTC)", "deadline (UTC)", ">attempts", "acknowledged", "key")

@@ -17,8 +17,10 @@ const statementLong = `Statement prints what the last walk over every vendor's w
 document of plain text, 100 columns wide: what the vendor counts and lists, what is held, missing or
 no longer listed, the state of every part, and the days on which something is open.
 
-It exits with 3 when the newest statement of any source proves nothing, or a source has none yet,
-and with 4 when there is no statement at all. ` + "`callsyncd sync --full`" + ` makes new ones.`
+It exits with 3 when the newest statement of any source proves nothing, when parts of its calls have
+come open since, or when a source has none yet, and with 4 when there is no statement at all.
+` + "`callsyncd sync --full`" + ` makes new ones; a newer one of the same walk is made when nothing is open any
+more, because the rest was stored or its loss accepted.`
 
 // statementOptions are the flags of statement.
 type statementOptions struct {
@@ -86,7 +88,7 @@ func (a *app) statement(ctx context.Context, r *archive, o *statementOptions) er
 		return err
 	case len(list) == 0:
 		return &fault{exitNotFound, errors.New("statement: no walk over the whole list of a source was read to its end yet"), "make one with `callsyncd sync --full`"}
-	case len(without) > 0 || !newestProved(list):
+	case len(without) > 0 || !newestProved(list, byName(&now.Value)):
 		return exitWith(exitPartial)
 	}
 	return nil
@@ -137,11 +139,11 @@ func withoutStatement(list []call.Statement, expected []call.SourceID) []call.So
 }
 
 // newestProved reports whether the first statement of every source proves it
-// complete; list is newest first.
-func newestProved(list []call.Statement) bool {
+// complete still; list is newest first.
+func newestProved(list []call.Statement, now standing) bool {
 	seen := make(map[call.SourceID]bool)
 	for _, st := range list {
-		if !seen[st.Source] && !st.Proved {
+		if is := now[st.Source]; !seen[st.Source] && !(st.Proved && is.Counts.Open() == 0) {
 			return false
 		}
 		seen[st.Source] = true

@@ -19,7 +19,7 @@ const (
 )
 
 // statementMeans explains the document to those who did not make it.
-const statementMeans = `PROVED means: the vendor's whole list was read to its end without contradiction, every call on it is held, and every part of every held call is stored here, proved absent at the vendor, or a loss that somebody accepted. The vendor's list is taken at its word: a call the vendor never lists is unknown here. Whether the stored bytes are still what they were is another question, which "callsyncd verify" answers.`
+const statementMeans = `PROVED means: the vendor's whole list was read to its end without contradiction, every call on it is held, and every part of every held call is stored here, absent at the vendor (by its word, or because nothing came before the late horizon), or a loss that somebody accepted. The vendor's list is taken at its word: a call the vendor never lists is unknown here. Whether the stored bytes are still what they were is another question, which "callsyncd verify" answers.`
 
 // printStatements writes the document: the statements, newest first, and the
 // sources without one. now says what happened after the newest.
@@ -28,10 +28,15 @@ func (a *app) printStatements(list []call.Statement, without []call.SourceID, no
 	a.say("%s", strings.Repeat("=", pageWidth))
 	newest := make(map[call.SourceID]bool)
 	for i := range list {
-		st := &list[i]
+		st, is := &list[i], call.SourceStatus{}
+		if !newest[st.Source] {
+			is = now[st.Source]
+		}
 		a.say("")
-		a.printStatement(st, days)
-		if is := now[st.Source]; !newest[st.Source] {
+		a.printStatement(st, days, is.Counts.Open() > 0)
+		if st.Proved {
+			a.bullets("Since then", problemsOf(&is))
+		} else {
 			a.bullets("Since then", doubtsOf(&is, st.Doubts...))
 		}
 		newest[st.Source] = true
@@ -46,19 +51,38 @@ func (a *app) printStatements(list []call.Statement, without []call.SourceID, no
 	a.wrapped("", statementMeans)
 }
 
-func (a *app) printStatement(st *call.Statement, days bool) {
-	verdict := "NOT PROVED"
-	if st.Proved {
-		verdict = "PROVED"
+// verdict is the word of a statement. since says that parts have come open since
+// it was made.
+func verdict(st *call.Statement, since bool) string {
+	switch n := sumReasons(st.AcceptedLosses); {
+	case !st.Proved || since:
+		return "NOT PROVED"
+	case n == 1:
+		return "PROVED, 1 loss accepted"
+	case n > 1:
+		return "PROVED, " + count(n) + " losses accepted"
 	}
-	a.say("%s", apart(fmt.Sprintf("Source %s (%s)", safe(string(st.Source)), safe(st.Provider)), verdict))
+	return "PROVED"
+}
+
+func (a *app) printStatement(st *call.Statement, days, since bool) {
+	a.say("%s", apart(fmt.Sprintf("Source %s (%s)", safe(string(st.Source)), safe(st.Provider)), verdict(st, since)))
 	a.say("%s", strings.Repeat("-", pageWidth))
-	a.say("The vendor's whole list was read from %s to %s UTC.\n", moment(st.StartedAt), moment(st.FinishedAt))
+	read := st.FinishedAt
+	if st.ListReadAt != nil {
+		read = *st.ListReadAt
+	}
+	a.say("The vendor's whole list was read from %s to %s UTC.", moment(st.StartedAt), moment(read))
+	if !read.Equal(st.FinishedAt) {
+		a.say("The parts of its calls were counted at %s UTC.", moment(st.FinishedAt))
+	}
+	a.say("")
 	a.printBalance(st)
 	a.printParts(st)
-	a.printReasons(st)
+	a.printReasons("open part", st.Open)
+	a.printReasons("accepted loss", st.AcceptedLosses)
 	a.bullets("Doubts", st.Doubts)
-	if n := openParts(st); !st.Proved && n > 0 {
+	if n := sumReasons(st.Open); !st.Proved && n > 0 {
 		a.bullets("Not proved because", []string{plural(n, "part") + " of held calls pending, or lost and not accepted; callsyncd gaps lists what is open now"})
 	}
 	if st.Accepted != nil {
@@ -104,8 +128,9 @@ func (a *app) printParts(st *call.Statement) {
 	g.print(a.stdout)
 }
 
-func openParts(st *call.Statement) (n int) {
-	for _, reasons := range st.Open {
+// sumReasons counts the parts of all reasons.
+func sumReasons(by map[call.PartName]map[string]int) (n int) {
+	for _, reasons := range by {
 		for _, parts := range reasons {
 			n += parts
 		}
@@ -113,12 +138,12 @@ func openParts(st *call.Statement) (n int) {
 	return n
 }
 
-// printReasons counts the open parts by why they are open, most first.
-func (a *app) printReasons(st *call.Statement) {
-	g := newGrid("  open part", "reason", ">parts")
+// printReasons counts parts by why they are open, or lost, most first.
+func (a *app) printReasons(what string, by map[call.PartName]map[string]int) {
+	g := newGrid("  "+what, "reason", ">parts")
 	rows := 0
 	for _, name := range call.PartNames {
-		reasons := st.Open[name]
+		reasons := by[name]
 		for _, why := range slices.SortedFunc(maps.Keys(reasons), func(x, y string) int {
 			return cmp.Or(reasons[y]-reasons[x], strings.Compare(x, y))
 		}) {

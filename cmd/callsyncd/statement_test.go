@@ -27,8 +27,9 @@ func statementOf(t *testing.T) call.Statement {
 		Accepted: &call.Acceptance{At: end.Add(-time.Minute), By: "kim\x1b[2J", Calls: 11},
 		Parts: map[call.PartName]map[call.State]int{call.PartRecord: {call.Stored: 12049}, call.PartTranscript: {call.Stored: 11000, call.None: 1040, call.Pending: 8, call.Lost: 1},
 			call.PartSummary: {call.None: 12049}, call.PartRecording: {call.Stored: 12039, call.Lost: 10}},
-		Open: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 8, "http_404": 1}, call.PartRecording: {"expired": 3}},
-		Days: []call.StatementDay{{Day: "2026-03-07", Listed: 4000, Extra: 2, Open: 9, Reasons: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 7, "http_404": 1}, call.PartSummary: {"not_ready": 1}}}, {Day: "2026-03-06", Listed: 4000}, {Day: "2026-03-05", Listed: 4035, Extra: 12, Open: 3, Reasons: map[call.PartName]map[string]int{call.PartRecording: {"expired": 3}}}},
+		Open:           map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 8, "http_404": 1}, call.PartRecording: {"expired": 3}},
+		AcceptedLosses: map[call.PartName]map[string]int{call.PartRecording: {"expired": 6, "gone": 1}},
+		Days:           []call.StatementDay{{Day: "2026-03-07", Listed: 4000, Extra: 2, Open: 9, Reasons: map[call.PartName]map[string]int{call.PartTranscript: {"not_ready": 7, "http_404": 1}, call.PartSummary: {"not_ready": 1}}}, {Day: "2026-03-06", Listed: 4000}, {Day: "2026-03-05", Listed: 4035, Extra: 12, Open: 3, Reasons: map[call.PartName]map[string]int{call.PartRecording: {"expired": 3}}}},
 	}
 	for i := range st.ExtraCount {
 		st.Extra = append(st.Extra, call.ID("gone-"+strconv.Itoa(i)+strings.Repeat("x", 12*i)))
@@ -49,6 +50,9 @@ func TestStatementPage(t *testing.T) {
 	t.Cleanup(func() { version = "" })
 	newest := statementOf(t)
 	older := newest
+	older.StartedAt = older.StartedAt.Add(-time.Hour)
+	read := older.StartedAt.Add(time.Minute)
+	older.ListReadAt = &read
 	older.FinishedAt, older.Proved, older.Doubts, older.Open, older.Expected = newest.StartedAt, true, nil, nil, nil
 	older.Missing, older.MissingCount, older.Extra, older.ExtraCount, older.DeletedUpstream = nil, 0, nil, 0, 0
 	older.Parts, older.Days = map[call.PartName]map[call.State]int{call.PartRecord: {call.Stored: 4000}}, older.Days[1:2]
@@ -86,20 +90,23 @@ func TestStatementExit(t *testing.T) {
 	of := func(source call.SourceID, proved bool) call.Statement {
 		return call.Statement{Source: source, Proved: proved}
 	}
+	open := standing{"b": {Name: "b", Counts: call.Counts{Pending: map[call.PartName]int{call.PartTranscript: 1}}}}
 	for _, tt := range []struct {
 		name     string
 		list     []call.Statement
 		expected []call.SourceID
+		now      standing
 		proved   bool
 		without  []call.SourceID
 	}{
-		{"all proved", []call.Statement{of("a", true), of("b", true)}, []call.SourceID{"a", "b"}, true, nil},
-		{"one is not", []call.Statement{of("a", true), of("b", false)}, []call.SourceID{"a", "b"}, false, nil},
-		{"an older one is not", []call.Statement{of("a", true), of("a", false)}, []call.SourceID{"a"}, true, nil},
-		{"the newer one is not", []call.Statement{of("a", false), of("a", true)}, []call.SourceID{"a"}, false, nil},
-		{"a source without", []call.Statement{of("a", true)}, []call.SourceID{"a", "b"}, true, []call.SourceID{"b"}},
+		{"open since", []call.Statement{of("a", true), of("b", true)}, []call.SourceID{"a", "b"}, open, false, nil},
+		{"all proved", []call.Statement{of("a", true), of("b", true)}, []call.SourceID{"a", "b"}, nil, true, nil},
+		{"one is not", []call.Statement{of("a", true), of("b", false)}, []call.SourceID{"a", "b"}, nil, false, nil},
+		{"an older one is not", []call.Statement{of("a", true), of("a", false)}, []call.SourceID{"a"}, nil, true, nil},
+		{"the newer one is not", []call.Statement{of("a", false), of("a", true)}, []call.SourceID{"a"}, nil, false, nil},
+		{"a source without", []call.Statement{of("a", true)}, []call.SourceID{"a", "b"}, nil, true, []call.SourceID{"b"}},
 	} {
-		if got := newestProved(tt.list); got != tt.proved {
+		if got := newestProved(tt.list, tt.now); got != tt.proved {
 			t.Errorf("%s: proved %v, want %v", tt.name, got, tt.proved)
 		}
 		if got := withoutStatement(tt.list, tt.expected); !slices.Equal(got, tt.without) {

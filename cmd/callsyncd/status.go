@@ -78,10 +78,25 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 		a.say("%s %s", ink.red("!"), safe(p))
 	}
 	if s.Green {
-		a.say("%s", ink.green("green: completeness is proved for every source"+asOf(s)))
+		a.say("%s", ink.green("green: completeness is proved for every source"+acceptedLosses(s)+asOf(s)))
 	} else {
 		a.say("%s", ink.red("red: completeness is not proved"))
 	}
+}
+
+// acceptedLosses counts the losses that were accepted; empty without any.
+func acceptedLosses(s *call.StatusReport) string {
+	n := 0
+	for i := range s.Sources {
+		n += s.Sources[i].Counts.Acknowledged
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 accepted loss"
+	}
+	return "; " + count(n) + " accepted losses"
 }
 
 // asOf is the moment up to which every source was asked for new calls; empty

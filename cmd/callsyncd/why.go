@@ -144,8 +144,7 @@ func inBrackets(list ...string) string {
 	return " (" + text + ")"
 }
 
-// printOpen shows the parts that are neither stored nor proved absent, nor a
-// loss that was accepted.
+// printOpen shows the parts that are pending, or a loss that nobody accepted.
 func (a *app) printOpen(c *client.Call) {
 	a.say("")
 	open := 0
@@ -170,7 +169,7 @@ func (a *app) printOpen(c *client.Call) {
 		}
 	}
 	if open == 0 {
-		a.say("nothing is open: every part is stored, proved absent or an accepted loss")
+		a.say("nothing is open: every part is stored, absent at the vendor by the late horizon, or an accepted loss")
 	}
 }
 
