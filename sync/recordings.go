@@ -65,7 +65,7 @@ func (d *downloads) run(ctx context.Context, finish <-chan struct{}) error {
 			if last && d.rests() {
 				return nil
 			}
-			if err := d.wait(ctx, finish, nudge); err != nil {
+			if err := d.wait(ctx, last, finish, nudge); err != nil {
 				return err
 			}
 			continue
@@ -142,9 +142,9 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // wait sleeps until a download ended, news arrived, the next try is due, or
-// the work is to be finished.
-func (d *downloads) wait(ctx context.Context, finish, nudge <-chan struct{}) error {
-	if isClosed(finish) {
+// the work is to be finished, which last says is known.
+func (d *downloads) wait(ctx context.Context, last bool, finish, nudge <-chan struct{}) error {
+	if last {
 		finish = nil // we know; only the downloads still running matter now
 	}
 	t := time.NewTimer(d.e.untilDue(ctx))
