@@ -27,7 +27,7 @@ func TestDownloadsEndAtOnce(t *testing.T) {
 		finish := make(chan struct{})
 		b.engine.store = closing{b.engine.store, sync.OnceFunc(func() { close(finish) })}
 		began := time.Now()
-		if err := b.engine.newDownloads(true).run(t.Context(), finish); err != nil {
+		if err := b.engine.newDownloads(true).run(b.t.Context(), finish); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(began); waited > 0 {
