@@ -207,7 +207,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 		w.ended = true
 		return true, nil
 	}
-	return w.reachedKnown(page, work), nil
+	return w.reachedKnown(page, work, fresh), nil
 }
 
 // plausible refuses a first page without calls where there must be some.
@@ -300,8 +300,8 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 		return position, false // the anchor, and nothing behind it
 	}
 	switch complete := w.partial || page.Total == nil || len(w.seen) >= *page.Total; {
-	case n == 0 || fresh == 0 && complete && page.Total != nil && !w.anchored:
-		return position, false // nothing, or the last page over again
+	case n == 0 || fresh == 0 && w.repeats > 0 && complete && page.Total != nil && !w.anchored:
+		return position, false // nothing, or the last page over again, twice: one may be of doubled rows
 	case page.More != nil && (*page.More || complete):
 		return position, *page.More
 	case page.Total == nil && page.More == nil:
@@ -323,11 +323,12 @@ func (w *walker) effectiveSize(page call.Page) int {
 }
 
 // reachedKnown reports whether the walk may end before the list does: a whole
-// page was known and unchanged, and all that follows is older than the cutoff.
-func (w *walker) reachedKnown(page call.Page, work *pageWork) bool {
+// page was known and unchanged, and all that follows is older than the cutoff. A
+// page that came before in this walk is known because of it, and is no ground.
+func (w *walker) reachedKnown(page call.Page, work *pageWork, fresh int) bool {
 	order, field := w.order.order()
 	oldest, newest := span(page, field)
-	w.quiet = work.touched == 0 && !oldest.IsZero() && oldest.Before(w.cutoff)
+	w.quiet = work.touched == 0 && fresh > 0 && !oldest.IsZero() && oldest.Before(w.cutoff)
 	c := w.e.Checkpoint()
 	if order != call.OrderNewestFirst || !w.e.newestFirst(&c) {
 		return false // a page may be in order by chance: the whole list must have been

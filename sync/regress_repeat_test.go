@@ -1,0 +1,44 @@
+package callsync
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"callsyncd/call"
+)
+
+// arriveInFront lets n calls appear in front of the list.
+func arriveInFront(n int) func([]*fakeCall) []*fakeCall {
+	return func(calls []*fakeCall) []*fakeCall {
+		for i := range n {
+			calls = slices.Insert(calls, 0, &fakeCall{ID: fmt.Sprintf("new%d", i), Created: time.Now().UTC(), Status: "completed"})
+		}
+		return calls
+	}
+}
+
+// A page without a new call looks like the last one over again once all calls
+// the vendor counts were listed. But counts may be too low, rows may be doubled,
+// and a list may move on by a page.
+func TestRepeatedPageIsNotTheEndOfAList(t *testing.T) {
+	cases := map[string]func(b *testbed){
+		"rows are doubled": func(b *testbed) {
+			b.vendor.edit(func() { b.vendor.calls = slices.Insert(b.vendor.calls, 20, b.vendor.calls[10:20]...) })
+		},
+		"a page of calls arrived": func(b *testbed) { b.moveAt(3, arriveInFront(10)) },
+	}
+	for name, spoil := range cases {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 35, func(b *testbed) {
+				b.vendor.total = func(int) int { return 20 }
+				spoil(b)
+				b.mustRound(true)
+				for i := range 35 {
+					b.load(call.ID(fmt.Sprintf("c%03d", i+1)))
+				}
+			})
+		})
+	}
+}
