@@ -17,6 +17,9 @@ func (w *walker) anchor(page call.Page, next call.Position, fresh int) call.Posi
 		next.Offset = w.position.Offset + 1 // behind the anchor, as if there were none
 		return next
 	}
+	if fresh > 0 && fresh < len(page.Items) {
+		w.aligned = false // pages do not begin where others end; the list had only moved
+	}
 	w.anchored = !w.aligned && len(page.Items) > 1 // a page of one row would give the anchor only
 	if w.anchored {
 		next.Offset--

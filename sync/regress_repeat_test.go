@@ -42,3 +42,29 @@ func TestRepeatedPageIsNotTheEndOfAList(t *testing.T) {
 		})
 	}
 }
+
+// Calls that arrive while a list is read by offset may move it so that it gives
+// the page before over again, like a vendor that gives whole pages only. The
+// next page shows that it is none, and pages overlap again.
+func TestMovedListIsNotTakenForWholePages(t *testing.T) {
+	inBubble(t, 35, func(b *testbed) {
+		b.vendor.paging, b.vendor.noTotal = call.PagingOffset, true
+		b.restart()
+		b.vendor.onList = func(n int) {
+			b.vendor.edit(func() {
+				switch n {
+				case 2:
+					b.vendor.calls = arriveInFront(9)(slices.Clone(b.vendor.calls))
+				case 4:
+					b.vendor.calls = slices.Delete(slices.Clone(b.vendor.calls), 9, 14)
+				}
+			})
+		}
+		_ = b.round(false)
+		for _, c := range b.vendor.calls {
+			if _, err := b.store.Load(b.t.Context(), b.engine.key(call.ID(c.ID))); err != nil && c.ID[0] == 'c' {
+				b.t.Errorf("call %s: %v", c.ID, err)
+			}
+		}
+	})
+}
