@@ -117,10 +117,13 @@ type Engine struct {
 	tell  func(call.Progress)
 	clock call.Clock
 
-	claims  *claims
-	replies *replyClock
-	links   *links
-	hosts   *hosts
+	claims *claims
+	// fetching are the calls whose recordings are being downloaded. Only downloads
+	// wait for them.
+	fetching *claims
+	replies  *replyClock
+	links    *links
+	hosts    *hosts
 
 	headWalk, pendingPass sync.Mutex // one run of each kind at a time
 	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
@@ -147,7 +150,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, refetching: make(map[call.ID]struct{}), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
+		claims: newClaims(), fetching: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, refetching: make(map[call.ID]struct{}), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}

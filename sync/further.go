@@ -59,36 +59,39 @@ func (e *Engine) expectBy(r *call.Record, link call.RecordingLink) {
 	r.Join()
 }
 
-// keepFurther stores the fact that the file of a further recording is on disk.
-func (e *Engine) keepFurther(ctx context.Context, t *errand, recording call.Recording) error {
-	next := *t.record
+// keepFurther stores the fact that the file of a further recording is on disk,
+// also when the call has none of that label any more.
+func (h *hunt) keepFurther(ctx context.Context, t *errand, recording call.Recording) error {
+	e, next := h.d.e, *h.record
 	next.Further = slices.Clone(next.Further)
 	f := next.FurtherOf(t.label)
+	if f == nil {
+		next.AddFurther(call.FurtherRecording{Label: t.label, ListedAt: e.now().UTC()})
+		f = next.FurtherOf(t.label)
+	}
 	f.Recording = recording
 	f.Part = call.Part{State: call.Stored, Attempts: f.Part.Attempts, Reason: e.oddLength(t, &recording)}
 	next.Join()
 	next.Mirror()
-	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangeRecording,
+	return e.write(ctx, call.Write{Record: next, Kind: call.ChangeRecording,
 		Events: []call.Event{aboutRecording(t.label, &f.Part, recording.SHA256)}})
 }
 
 // missFurther stores what went wrong with a further recording and when it is
 // tried again.
-func (e *Engine) missFurther(ctx context.Context, record *call.Record, known call.Documents, label string, failure error, free time.Time) error {
-	next := *record
+func (h *hunt) missFurther(ctx context.Context, t *errand, failure error) error {
+	e, next := h.d.e, *h.record
 	next.Further = slices.Clone(next.Further)
-	f := next.FurtherOf(label)
-	if f.Part.State != call.Pending {
-		return nil // looking again showed that there is nothing to wait for
-	}
+	f := next.FurtherOf(t.label)
 	before := f.Part
-	kind := missed(&f.Part, e.said(known, label), failure, e.weather(&record.Call, e.now().UTC()).since(f.ListedAt), free)
-	e.log.Warn("further recording not archived", "call_id", string(record.Call.ID), "label", label, "reason", f.Part.Reason, "attempt", f.Part.Attempts, "state", string(f.Part.State), "err", failure)
+	f.Part.Attempts++
+	kind := h.missed(&f.Part, t, failure, e.weather(&next.Call, e.now().UTC()).since(f.ListedAt))
+	e.log.Warn("further recording not archived", "call_id", string(h.key.ID), "label", t.label, "reason", f.Part.Reason, "attempt", f.Part.Attempts, "state", string(f.Part.State), "err", failure)
 	next.Join()
 	next.Mirror()
 	w := call.Write{Record: next, Kind: kind}
 	if f.Part.State != before.State || f.Part.Reason != before.Reason {
-		w.Events = []call.Event{aboutRecording(label, &f.Part, nil)}
+		w.Events = []call.Event{aboutRecording(t.label, &f.Part, nil)}
 	}
 	return e.write(ctx, w)
 }

@@ -12,14 +12,18 @@ import (
 
 // hunt is one attempt to archive the recordings of a call.
 type hunt struct {
-	d      *downloads
-	key    call.Key
+	d   *downloads
+	key call.Key
+	// record and known are the call as it was read last; it may have changed since.
 	record *call.Record
 	known  call.Documents
 	// link is the freshest one at hand, with those of the further recordings; ok
 	// is whether the main recording has one.
 	link call.RecordingLink
 	ok   bool
+	// shown is whether a walk came upon that link during the last transfer, spare
+	// whether it may serve the next attempt.
+	shown, spare bool
 	// all also takes what is not due by itself.
 	all bool
 }
@@ -35,14 +39,14 @@ func (d *downloads) attempt(ctx context.Context, key call.Key, record *call.Reco
 	}
 	var failure error
 	if h.due(record.MainPart()) {
-		failure = h.main(ctx)
+		failure = h.try(ctx, "")
 	}
-	if ctx.Err() != nil || len(h.record.Further) == 0 {
-		return failure
+	if ctx.Err() == nil && len(h.record.Further) > 0 {
+		if err := h.others(ctx); failure == nil {
+			failure = err
+		}
 	}
-	if err := h.others(ctx); failure == nil {
-		failure = err
-	}
+	h.giveBack(ctx)
 	return failure
 }
 
@@ -50,17 +54,21 @@ func (h *hunt) due(p *call.Part) bool {
 	return p.State == call.Pending && (h.all || !p.NextTry.After(h.d.e.now()))
 }
 
-func (h *hunt) main(ctx context.Context) error {
+// try fetches one recording and stores what came of it.
+func (h *hunt) try(ctx context.Context, label string) error {
 	e := h.d.e
-	t, recording, failure := h.chase(ctx, "")
+	t, recording, failure := h.chase(ctx, label)
 	if failure == nil {
-		return e.settled(ctx, e.keepRecording(ctx, t, recording))
+		return e.settled(ctx, h.outcome(ctx, func(ctx context.Context) error { return h.keep(ctx, t, recording) }))
 	}
 	if ctx.Err() != nil {
 		return failure
 	}
-	h.failed(ctx, t, failure)
-	_ = e.settled(ctx, e.keepFailure(ctx, h.record, h.known, failure, e.hosts.free(hostOf(t.link))))
+	e.noteRefusal(ctx, refusal(failure))
+	if !renewable(failure) && h.ok && e.alive(t.link) {
+		h.spare = true // nothing is wrong with it
+	}
+	_ = e.settled(ctx, h.outcome(ctx, func(ctx context.Context) error { return h.miss(ctx, t, failure) }))
 	return failure
 }
 
@@ -68,18 +76,16 @@ func (h *hunt) main(ctx context.Context) error {
 func (h *hunt) others(ctx context.Context) (first error) {
 	tried := map[string]bool{}
 	for {
-		record, err := h.d.e.store.Load(ctx, h.key) // as it was stored last
-		if err != nil {
+		if err := h.reload(ctx); err != nil { // as it was stored last
 			return err
 		}
-		h.record = &record
-		i := slices.IndexFunc(record.Further, func(f call.FurtherRecording) bool { return !tried[f.Label] && h.due(&f.Part) })
+		i := slices.IndexFunc(h.record.Further, func(f call.FurtherRecording) bool { return !tried[f.Label] && h.due(&f.Part) })
 		if i < 0 {
 			return first
 		}
-		label := record.Further[i].Label
+		label := h.record.Further[i].Label
 		tried[label] = true
-		if err := h.other(ctx, label); first == nil {
+		if err := h.try(ctx, label); first == nil {
 			first = err
 		}
 		if ctx.Err() != nil {
@@ -88,26 +94,13 @@ func (h *hunt) others(ctx context.Context) (first error) {
 	}
 }
 
-func (h *hunt) other(ctx context.Context, label string) error {
-	e := h.d.e
-	t, recording, failure := h.chase(ctx, label)
-	if failure == nil {
-		return e.settled(ctx, e.keepFurther(ctx, t, recording))
+// giveBack keeps a link that may serve the next attempt, if there will be one.
+func (h *hunt) giveBack(ctx context.Context) {
+	if !h.spare {
+		return
 	}
-	if ctx.Err() != nil {
-		return failure
-	}
-	h.failed(ctx, t, failure)
-	_ = e.settled(ctx, e.missFurther(ctx, h.record, h.known, label, failure, e.hosts.free(hostOf(t.link))))
-	return failure
-}
-
-// failed draws the conclusions from a failure that are not about the recording.
-func (h *hunt) failed(ctx context.Context, t *errand, failure error) {
-	e := h.d.e
-	e.noteRefusal(ctx, refusal(failure))
-	if !renewable(failure) && h.ok && e.alive(t.link) {
-		e.links.giveBack(h.key.ID, h.link) // nothing is wrong with it
+	if record, err := h.d.e.store.Load(ctx, h.key); err == nil && record.Parts.Recording.State == call.Pending {
+		h.d.e.links.giveBack(h.key.ID, h.link)
 	}
 }
 
@@ -115,7 +108,7 @@ func (h *hunt) failed(ctx context.Context, t *errand, failure error) {
 // errand has the link that was used last, or none when a fresh one was not to be had.
 func (h *hunt) chase(ctx context.Context, label string) (t *errand, recording call.Recording, err error) {
 	e := h.d.e
-	t = &errand{key: h.key, label: label}
+	t = &errand{key: h.key, label: label, record: h.record}
 	link, ok := h.at(label)
 	for range freshLinks {
 		if !ok || !e.alive(link) {
@@ -126,11 +119,13 @@ func (h *hunt) chase(ctx context.Context, label string) (t *errand, recording ca
 			if err := e.unlessRefused(); err != nil {
 				return t, recording, err // a link at hand would have served, a fresh one is not to be had
 			}
-			if link, err = h.renew(ctx, label); err != nil {
+			link, err = h.renew(ctx, label)
+			t.record = h.record
+			if err != nil {
 				return t, recording, err
 			}
 		}
-		t.link, t.record = link, h.record
+		t.link = link
 		if t.fuse.IsZero() {
 			t.fuse = e.localTime(link.ExpiresAt) // of the first: fresh ones do not send us to the end of the queue
 		}
@@ -166,11 +161,25 @@ func (h *hunt) justLooked(label string) bool {
 	return h.d.all && !shown && !h.link.FetchedAt.Before(h.d.since.Add(-e.Skew()-time.Second))
 }
 
-// renew reads the call again for a fresh link of a recording.
+// renew claims the call to read it again for a fresh link of a recording.
 func (h *hunt) renew(ctx context.Context, label string) (call.RecordingLink, error) {
-	var err error
-	h.link, h.record, h.known, err = h.d.e.relink(ctx, h.key, h.record, h.known)
+	e := h.d.e
+	release, err := e.claims.take(ctx, []call.ID{h.key.ID})
+	if err != nil {
+		return call.RecordingLink{}, err
+	}
+	defer release()
+	if err := h.reload(ctx); err != nil {
+		return call.RecordingLink{}, err
+	}
+	if part := partOf(h.record, label); part == nil || part.State != call.Pending {
+		return call.RecordingLink{}, errNoLink // that is known meanwhile
+	}
+	h.link, h.known, err = e.relink(ctx, h.key, h.record, h.known)
 	h.ok = err == nil
+	if stored := h.reload(ctx); stored != nil {
+		return call.RecordingLink{}, stored
+	}
 	if err != nil && (label == "" || !errors.Is(err, errNoLink)) {
 		return call.RecordingLink{}, err
 	}

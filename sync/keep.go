@@ -5,31 +5,28 @@ import (
 	"errors"
 	"math"
 	"sync"
-	"time"
 
 	"callsyncd/call"
 	"callsyncd/internal/crashpoint"
 )
 
-// keepRecording stores the fact that the file of an errand is safely on disk.
-func (e *Engine) keepRecording(ctx context.Context, t *errand, recording call.Recording) error {
-	record := t.record
-	if hasFile(record) {
-		return e.keepReplacement(ctx, t, recording)
-	}
-	next := *record
+// keepRecording stores the fact that the main recording is safely on disk.
+func (h *hunt) keepRecording(ctx context.Context, t *errand, recording call.Recording) error {
+	e, next := h.d.e, *h.record
 	recording.State, next.RecordingMark = call.Stored, t.link.Mark
 	next.Call.Recording = &recording
 	part := next.MainPart()
 	*part = call.Part{State: call.Stored, Attempts: part.Attempts, Reason: e.oddLength(t, &recording)}
+	kept := aboutRecording("", part, recording.SHA256)
+	h.lookAgain(&next)
 	next.Join()
 	next.Mirror()
 	crashpoint.Reach(crashpoint.RecordingKeeping)
 	w := call.Write{Record: next, Kind: call.ChangeRecording}
-	if len(next.Further) > 0 {
-		w.Events = []call.Event{aboutRecording("", part, recording.SHA256)}
+	if len(next.Further) > 0 || part.State != call.Stored {
+		w.Events = []call.Event{kept}
 	}
-	return e.write(context.WithoutCancel(ctx), w)
+	return e.write(ctx, w)
 }
 
 // oddLength is the reason of a stored recording that is not as long as it should
@@ -108,19 +105,19 @@ func plausible(want, got *float64) bool {
 }
 
 // keepFailure stores what went wrong with the main recording and when it is tried
-// again. The next try is not before the host is free to be asked.
-func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known call.Documents, failure error, free time.Time) error {
-	next := *record
-	part := next.MainPart()
-	if part.State != call.Pending {
-		return nil // looking again showed that there is nothing to wait for
+// again.
+func (h *hunt) keepFailure(ctx context.Context, t *errand, failure error) error {
+	e, next := h.d.e, *h.record
+	part, w := next.MainPart(), e.weather(&next.Call, e.now().UTC())
+	replacement := hasFile(h.record)
+	if !replacement || final(failure) { // of a replacement only answers about it count
+		part.Attempts++
 	}
-	w := e.weather(&record.Call, e.now().UTC())
-	if hasFile(record) && (part.Attempts+1 >= replaceTries || final(failure) && w.waited(w.base())) {
-		return e.keepOld(ctx, record, failureReason(failure))
+	if replacement && final(failure) && !h.news(t) && (part.Attempts >= replaceTries || w.waited(w.base())) {
+		return e.keepOld(ctx, h.record, failureReason(failure))
 	}
-	kind := missed(part, e.said(known, ""), failure, w, free)
-	e.log.Warn("recording not archived", "call_id", string(record.Call.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
+	kind := h.missed(part, t, failure, w)
+	e.log.Warn("recording not archived", "call_id", string(h.key.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Join()
 	next.Mirror()
 	return e.write(ctx, call.Write{Record: next, Kind: kind})
@@ -128,9 +125,10 @@ func (e *Engine) keepFailure(ctx context.Context, record *call.Record, known cal
 
 // missed decides what a failed attempt makes of a recording. Once the waiting is
 // over, one the vendor promised is lost, and one it never spoke of is absent;
-// both only if the vendor or its media host could be asked.
-func missed(part *call.Part, says call.PartEvidence, failure error, w *weather, free time.Time) call.ChangeKind {
-	part.Attempts++
+// both only if the vendor or its media host could be asked, and has shown nothing
+// since that was not tried. The next try is not before the host is free to be asked.
+func (h *hunt) missed(part *call.Part, t *errand, failure error, w *weather) call.ChangeKind {
+	says, free := h.d.e.said(h.known, t.label), h.d.e.hosts.free(hostOf(t.link))
 	promised := says.Evidence == call.EvidencePromised || says.Evidence == call.EvidencePresent
 	reason := failureReason(failure)
 	if errors.Is(failure, errNoLink) && promised {
@@ -139,7 +137,7 @@ func missed(part *call.Part, says call.PartEvidence, failure error, w *weather, 
 	switch budget, spent := errors.AsType[*call.BudgetError](failure); {
 	case spent:
 		part.Reason, part.NextTry = "budget", notBefore(budget.Until, w.now)
-	case !w.waited(w.base()) || !final(failure) && part.Acknowledged == nil:
+	case h.news(t) || !w.waited(w.base()) || !final(failure) && part.Acknowledged == nil:
 		*part = waiting(*part, reason, w, w.over())
 		if part.NextTry.Before(free) {
 			part.NextTry = free.UTC()

@@ -170,22 +170,21 @@ func (e *Engine) untilDue(ctx context.Context) time.Duration {
 	return min(time.Minute, max(time.Second, at.Sub(e.now())))
 }
 
-// one tries to archive one recording and stores the outcome.
+// one tries to archive the recordings of a call and stores the outcome. The call
+// is claimed only while it is read or written: no walk waits for a transfer.
 func (d *downloads) one(ctx context.Context, key call.Key) error {
 	e := d.e
-	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	done, err := e.fetching.take(ctx, []call.ID{key.ID}) // a round and the daemon may both see it due
 	if err != nil {
 		return err
 	}
-	record, known, err := e.stored(ctx, key)
+	record, known, err := e.wanted(ctx, key)
 	if err != nil {
-		release()
+		done()
 		return d.unread(ctx, key, err)
 	}
-	defer release()
-	if record == nil || record.Parts.Recording.State != call.Pending {
-		e.links.take(key.ID)
-		e.media.Forget(key)
+	defer done()
+	if record == nil {
 		return nil
 	}
 	if err = d.attempt(ctx, key, record, known); err == nil {
@@ -195,6 +194,26 @@ func (d *downloads) one(ctx context.Context, key call.Key) error {
 	}
 	e.progress(ctx, nil)
 	return err
+}
+
+// wanted reads a call of which a recording is to be fetched; nil when there is
+// nothing to fetch any more.
+func (e *Engine) wanted(ctx context.Context, key call.Key) (*call.Record, call.Documents, error) {
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	record, known, err := e.stored(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	if record == nil || record.Parts.Recording.State != call.Pending {
+		e.links.take(key.ID)
+		e.media.Forget(key)
+		return nil, nil, nil
+	}
+	return record, known, nil
 }
 
 // unread passes over a recording whose call cannot be read from the archive. It
@@ -274,10 +293,10 @@ func (noLink) PartReason() string { return "not_ready" }
 // relink reads the call again for a fresh link. Further documents that come
 // with it are stored; the list item is left to the walks, because the answer
 // about a single call need not have the list's shape.
-func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, known call.Documents) (call.RecordingLink, *call.Record, call.Documents, error) {
+func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, known call.Documents) (call.RecordingLink, call.Documents, error) {
 	fresh, err := e.src.Provider.Relink(ctx, known)
 	if err != nil {
-		return call.RecordingLink{}, record, known, err
+		return call.RecordingLink{}, known, err
 	}
 	for _, doc := range fresh {
 		e.sawClock(doc.FetchedAt)
@@ -289,15 +308,15 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 	if len(fresh) > 0 {
 		o, err := e.observe(ctx, key, record, known, docs)
 		if err != nil {
-			return call.RecordingLink{}, record, known, err
+			return call.RecordingLink{}, known, err
 		}
 		e.links.take(key.ID) // it is in our hands
 		if o.dirty {
 			if err := e.write(ctx, o.write); err != nil {
-				return call.RecordingLink{}, record, known, err
+				return call.RecordingLink{}, known, err
 			}
 		}
-		record, known = &o.write.Record, docs
+		known = docs
 	}
 	if listed {
 		docs = maps.Clone(docs)
@@ -305,16 +324,16 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 	}
 	link, ok := e.src.Provider.Link(docs)
 	if !ok {
-		return link, record, known, errNoLink
+		return link, known, errNoLink
 	}
-	return link, record, known, nil
+	return link, known, nil
 }
 
 // errand is one recording to be fetched.
 type errand struct {
 	key    call.Key
-	record *call.Record
-	label  string // empty for the main one
+	record *call.Record // as it was when the link in use was taken
+	label  string       // empty for the main one
 	link   call.RecordingLink
 	fuse   time.Time // when the recording's turn is over
 }

@@ -14,8 +14,10 @@ const (
 	// changedUpstream is the reason of a recording that is here and is fetched
 	// again, because what identifies it at the vendor has changed.
 	changedUpstream = "changed_upstream"
-	// replaceTries is how often a replacement is tried before the old file is
-	// left in its place for good.
+	// replacementNotHad is the reason of a recording whose replacement was given up.
+	replacementNotHad = "replacement_not_had"
+	// replaceTries is how many answers must say that a replacement is not to be
+	// had before the old file is left in its place for good.
 	replaceTries = 12
 	// learnedSame counts the recordings fetched again in a row that were the same
 	// as before; learnedReplaced is set once one was not.
@@ -111,22 +113,22 @@ func (e *Engine) learnRefetch(id call.ID, other bool) {
 // keepReplacement stores what came of fetching a recording again. The same file
 // changes nothing. Another one becomes the current one, unless it is worse; the
 // file that is not current stays as well.
-func (e *Engine) keepReplacement(ctx context.Context, t *errand, recording call.Recording) error {
-	record, mark := t.record, t.link.Mark
+func (h *hunt) keepReplacement(ctx context.Context, t *errand, recording call.Recording) error {
+	e, record := h.d.e, h.record
 	old := *record.Call.Recording
 	same := *old.SHA256 == *recording.SHA256
-	if record.MainPart().Reason != lengthDiffers {
-		e.learnRefetch(record.Call.ID, !same)
-	}
-	if same {
-		next := *record
-		next.RecordingMark, *next.MainPart() = mark, call.Part{State: call.Stored, Reason: e.oddLength(t, &old)}
-		next.Join()
-		next.Mirror()
-		return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangePart}}, nil)
+	if t.record.MainPart().Reason != lengthDiffers {
+		e.learnRefetch(h.key.ID, !same)
 	}
 	next, now := *record, e.now().UTC()
-	next.RecordingMark, *next.MainPart() = mark, call.Part{State: call.Stored}
+	next.RecordingMark, *next.MainPart() = t.link.Mark, call.Part{State: call.Stored}
+	if same {
+		next.MainPart().Reason = e.oddLength(t, &old)
+		h.lookAgain(&next)
+		next.Join()
+		next.Mirror()
+		return e.save(ctx, []call.Write{{Record: next, Kind: call.ChangePart}}, nil)
+	}
 	recording.State, old.State = call.Stored, call.Stored
 	aside, event := old, call.Event{Kind: call.EventReplaced, SHA256: *old.SHA256, Note: "the vendor has another recording; the one before stays on disk"}
 	if why := worseRecording(&record.Call, &old, &recording); why == "" {
@@ -138,9 +140,10 @@ func (e *Engine) keepReplacement(ctx context.Context, t *errand, recording call.
 			Parts: []call.PartEvent{{Part: call.PartRecording, State: call.Stored, Reason: quarantined}}}
 	}
 	next.Former = append(slices.Clone(record.Former), call.FormerRecording{Recording: aside, SetAsideAt: now})
+	h.lookAgain(&next)
 	next.Join()
 	next.Mirror()
-	return e.save(context.WithoutCancel(ctx), []call.Write{{Record: next, Kind: call.ChangeRecording, Events: []call.Event{event}}}, nil)
+	return e.save(ctx, []call.Write{{Record: next, Kind: call.ChangeRecording, Events: []call.Event{event}}}, nil)
 }
 
 // keepOld ends fetching a recording again: the file that is here stays current.
@@ -149,12 +152,12 @@ func (e *Engine) keepOld(ctx context.Context, record *call.Record, why string) e
 	delete(e.refetching, record.Call.ID)
 	e.mu.Unlock()
 	next := *record
-	*next.MainPart() = call.Part{State: call.Stored, Reason: quarantined}
+	*next.MainPart() = call.Part{State: call.Stored, Reason: replacementNotHad}
 	next.RecordingMark = "" // the next one seen is believed
 	next.Join()
 	next.Mirror()
 	e.log.Warn("replaced recording not had, the one before stays", "call_id", string(record.Call.ID), "reason", why)
-	return e.write(context.WithoutCancel(ctx), call.Write{Record: next, Kind: call.ChangePart,
+	return e.write(ctx, call.Write{Record: next, Kind: call.ChangePart,
 		Events: []call.Event{{Kind: call.EventQuarantined, Note: "the vendor's new recording was not had: " + why}}})
 }
 

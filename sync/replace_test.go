@@ -70,10 +70,15 @@ func TestReplacementIsOfferedWhileTheOldOneStays(t *testing.T) {
 		if p := got.Parts.Recording; p.State != call.Pending || p.Reason == "" || got.Call.Recording.File == nil {
 			t.Errorf("%+v", p)
 		}
-		b.runFor(60 * 24 * time.Hour)
+		b.runFor(10 * 24 * time.Hour)
 		got = b.load("c001")
-		if p := got.Parts.Recording; p.State != call.Stored || p.Reason != quarantined || got.Call.Recording.File == nil {
-			t.Errorf("after two months: %+v", p)
+		if p := got.Parts.Recording; p.State != call.Pending || p.Attempts > 0 || got.Call.Recording.File == nil {
+			t.Errorf("after ten days without a host: %+v", p)
+		}
+		b.answerMedia(func(string) error { return call.ErrNotFound })
+		b.runFor(2 * time.Hour)
+		if p := b.load("c001").Parts.Recording; p.State != call.Stored || p.Reason != replacementNotHad {
+			t.Errorf("once the host says that it is not there: %+v", p)
 		}
 	})
 }
@@ -83,9 +88,10 @@ func TestWorseReplacementNeverBecomesCurrent(t *testing.T) {
 		sound  string
 		secs   float64 // of the audio; the call lasts 60
 		refuse error
+		reason string
 	}{
-		"shorter than the call": {sound: "cut", secs: 20},
-		"no audio":              {refuse: call.ErrCorrupt},
+		"shorter than the call": {sound: "cut", secs: 20, reason: quarantined},
+		"no audio":              {refuse: call.ErrCorrupt, reason: replacementNotHad},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 1, func(b *testbed) {
@@ -104,7 +110,7 @@ func TestWorseReplacementNeverBecomesCurrent(t *testing.T) {
 				b.vendor.edit(func() { b.vendor.calls[0].Mark = "other" })
 				b.mustRound(true)
 				got := b.load("c001")
-				if *got.Call.Recording.SHA256 != *before.SHA256 || got.Parts.Recording.State != call.Stored || got.Parts.Recording.Reason != quarantined {
+				if *got.Call.Recording.SHA256 != *before.SHA256 || got.Parts.Recording.State != call.Stored || got.Parts.Recording.Reason != tc.reason {
 					t.Errorf("%+v, %+v", got.Call.Recording, got.Parts.Recording)
 				}
 				if want := tc.secs > 0; want != (len(got.Former) == 1) {

@@ -1,0 +1,328 @@
+package callsync
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callsyncd/call"
+)
+
+// underWay lets the daemon download for half an hour from an address, and the
+// vendor do something ten minutes into that transfer, which the head walk must
+// take over at once. It returns the newest call as it was stored then.
+func (b *testbed) underWay(address string, ends error, fn func(c *fakeCall)) call.Record {
+	b.t.Helper()
+	first := true
+	b.answerMedia(func(url string) error {
+		if !first || !strings.Contains(url, address) {
+			return nil
+		}
+		first = false
+		time.Sleep(30 * time.Minute)
+		return ends
+	})
+	defer b.runInBackground()()
+	if err := b.engine.Head(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(10 * time.Minute)
+	b.vendor.edit(func() { fn(b.vendor.calls[0]) })
+	start := time.Now()
+	if err := b.engine.Head(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	if took := time.Since(start); took > time.Second {
+		b.t.Errorf("the head walk took %s", took)
+	}
+	meanwhile, held := b.load(call.ID(b.vendor.calls[0].ID)), b.held()
+	b.arrives("later")
+	start = time.Now()
+	if err := b.engine.Head(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	if took := time.Since(start); took > time.Second || b.held() != held+1 {
+		b.t.Errorf("held %d of %d calls, after %s", b.held(), held+1, took)
+	}
+	time.Sleep(2 * time.Hour)
+	return meanwhile
+}
+
+// spoken puts a call with a recording in front of a list that is archived.
+func (b *testbed) spoken() *fakeCall {
+	b.mustRound(false)
+	c := b.arrives("spoken")
+	c.Recording = true
+	return c
+}
+
+// TestEditDuringADownload: the walks do not wait for a transfer, and what they
+// store meanwhile stays.
+func TestEditDuringADownload(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.spoken()
+		meanwhile := b.underWay("", nil, func(c *fakeCall) { c.Rev++; c.Secs = 60 })
+		if meanwhile.Call.Version != 2 || meanwhile.Parts.Recording.State != call.Pending {
+			b.t.Errorf("during the transfer: version %d, %+v", meanwhile.Call.Version, meanwhile.Parts.Recording)
+		}
+		got := b.load("spoken")
+		if got.Parts.Recording.State != call.Stored || !hasFile(&got) || got.Call.DurationSeconds == nil || b.versions("spoken") != 2 || b.media.gets != 1 {
+			b.t.Errorf("%+v, %d versions, %d transfers", got.Parts.Recording, b.versions("spoken"), b.media.gets)
+		}
+		if n, _ := b.engine.links.backlog(); n > 0 {
+			b.t.Errorf("%d links are left over", n)
+		}
+	})
+}
+
+// TestReplacedDuringADownload: a recording that is another one by the time it is
+// here is not taken for that one, which is fetched next.
+func TestReplacedDuringADownload(t *testing.T) {
+	for name, rev := range map[string]int{"with an edit": 1, "without": 0} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.spoken().Mark = "one"
+				sends := []string{"first", "second"}
+				b.media.sound = func(url string) (string, float64) {
+					if url != "/spoken?" { // not asked for the length
+						return sends[min(b.media.gets, 2)-1], 60
+					}
+					return "", 60
+				}
+				b.underWay("", nil, func(c *fakeCall) { c.Rev += rev; c.Mark = "other" })
+				got := b.load("spoken")
+				if len(got.Former) != 1 || got.Parts.Recording != (call.Part{State: call.Stored}) || got.RecordingMark != "list:other" || b.media.gets != 2 {
+					b.t.Errorf("%d former, mark %s, %d transfers, %+v", len(got.Former), got.RecordingMark, b.media.gets, got.Parts.Recording)
+				}
+			})
+		})
+	}
+}
+
+// TestWithdrawnDuringADownload: what has arrived whole is kept.
+func TestWithdrawnDuringADownload(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.spoken()
+		if meanwhile := b.underWay("", nil, func(c *fakeCall) { c.Recording = false }); meanwhile.Parts.Recording.State != call.None {
+			b.t.Errorf("during the transfer: %+v", meanwhile.Parts.Recording)
+		}
+		if got := b.load("spoken"); got.Parts.Recording.State != call.Stored || !hasFile(&got) {
+			b.t.Errorf("%+v", got.Parts.Recording)
+		}
+	})
+}
+
+// TestFailureOfAnOlderLink says nothing about what the vendor has shown since.
+func TestFailureOfAnOlderLink(t *testing.T) {
+	t.Run("withdrawn", func(t *testing.T) {
+		inBubble(t, 1, func(b *testbed) {
+			b.spoken()
+			b.underWay("", call.ErrNotFound, func(c *fakeCall) { c.Recording = false })
+			if part := b.load("spoken").Parts.Recording; part.State != call.None || part.Reason != "flag" {
+				b.t.Errorf("%+v", part)
+			}
+		})
+	})
+	t.Run("given up", func(t *testing.T) {
+		inBubble(t, 1, func(b *testbed) {
+			b.vendor.calls[0].Recording = true
+			b.answerMedia(func(string) error { return call.ErrTransient })
+			b.round(false)
+			time.Sleep(80 * time.Hour) // the next answer that it is not there is the last
+			b.underWay("", call.ErrNotFound, func(c *fakeCall) { c.Rev++ })
+			if part := b.recordingOf(); part.State != call.Stored {
+				b.t.Errorf("%+v", part)
+			}
+		})
+	})
+}
+
+// TestRoundBesideADownload: a round waits for a recording the daemon downloads
+// rather than download it once more.
+func TestRoundBesideADownload(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.spoken()
+		b.answerMedia(func(string) error { time.Sleep(30 * time.Minute); return nil })
+		defer b.runInBackground()()
+		if err := b.engine.Head(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		b.mustRound(false)
+		if b.media.gets != 1 || b.load("spoken").Parts.Recording.State != call.Stored {
+			b.t.Errorf("%d transfers, %+v", b.media.gets, b.load("spoken").Parts.Recording)
+		}
+	})
+}
+
+// spokenTwice puts a call with a further recording in front of a list that is
+// archived.
+func (b *testbed) spokenTwice() {
+	b.spoken().Legs = []fakeLeg{{Label: "transfer"}}
+}
+
+// TestEditDuringAFurtherDownload: what is listed meanwhile is fetched with it, by
+// the newer links.
+func TestEditDuringAFurtherDownload(t *testing.T) {
+	for name, address := range map[string]string{"of the main one": "/spoken?", "of the further one": ".transfer"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.spokenTwice()
+				meanwhile := b.underWay(address, nil, func(c *fakeCall) {
+					c.Rev++
+					c.Legs = append(c.Legs, fakeLeg{Label: "voicemail"})
+				})
+				if meanwhile.Call.Version != 2 || meanwhile.Parts.Recording.State != call.Pending || len(meanwhile.Further) != 2 {
+					b.t.Errorf("during the transfer: version %d, %+v", meanwhile.Call.Version, meanwhile.Parts.Recording)
+				}
+				got := b.load("spoken")
+				if got.Parts.Recording.State != call.Stored || !hasFile(&got) || got.Further[0].File == nil || got.Further[1].File == nil {
+					b.t.Errorf("%+v, %+v", got.Parts.Recording, got.Further)
+				}
+				if b.media.gets != 3 || b.vendor.relinks != 0 || b.versions("spoken") != 2 {
+					b.t.Errorf("%d transfers, %d links asked for, %d versions", b.media.gets, b.vendor.relinks, b.versions("spoken"))
+				}
+				if n, _ := b.engine.links.backlog(); n > 0 || len(b.engine.links.spare) > 0 {
+					b.t.Error("links are left over")
+				}
+			})
+		})
+	}
+}
+
+// TestFurtherWithdrawnDuringADownload: what has arrived whole is kept, and what
+// fails is not the recording's end.
+func TestFurtherWithdrawnDuringADownload(t *testing.T) {
+	for name, ends := range map[string]error{"it arrives": nil, "it fails": call.ErrNotFound} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.spokenTwice()
+				b.underWay(".transfer", ends, func(c *fakeCall) { c.Rev++; c.Legs = nil })
+				got := b.load("spoken")
+				if f := got.Further[0]; !hasFile(&got) || (f.Part.State == call.Stored) != (ends == nil) || (f.File != nil) != (ends == nil) || f.Part.State == call.Lost {
+					b.t.Errorf("%+v", f)
+				}
+			})
+		})
+	}
+}
+
+// TestFailureOfAnOlderFurtherLink says nothing about what the vendor has shown
+// since of that recording.
+func TestFailureOfAnOlderFurtherLink(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.transferred("transfer")
+		b.answerMedia(func(url string) error {
+			if strings.Contains(url, ".transfer") {
+				return call.ErrTransient
+			}
+			return nil
+		})
+		b.round(false)
+		time.Sleep(80 * time.Hour) // the next answer that it is not there is the last
+		b.underWay(".transfer", call.ErrNotFound, func(c *fakeCall) { c.Rev++ })
+		if got := b.load("c001"); got.Parts.Recording.State != call.Stored || got.Further[0].File == nil {
+			b.t.Errorf("%+v, %+v", got.Parts.Recording, got.Further[0])
+		}
+	})
+}
+
+// TestLabelGoneDuringADownload: the file is kept under it all the same.
+func TestLabelGoneDuringADownload(t *testing.T) {
+	for name, ends := range map[string]error{"it arrives": nil, "it fails": call.ErrNotFound} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.transferred("transfer")
+				b.answerMedia(func(url string) error {
+					if !strings.Contains(url, ".transfer") {
+						return nil
+					}
+					record := b.load("c001")
+					record.Parts.Recording, record.Further = record.Main, nil
+					if err := b.engine.write(b.t.Context(), call.Write{Record: record}); err != nil {
+						b.t.Error(err)
+					}
+					return ends
+				})
+				b.round(false)
+				got := b.load("c001")
+				if p := got.Parts.Recording; p.State != call.Stored || !hasFile(&got) {
+					b.t.Errorf("%+v", p)
+				}
+				if ends == nil && (len(got.Further) != 1 || got.Further[0].Label != "transfer" || got.Further[0].File == nil || got.Further[0].State != call.Stored) {
+					b.t.Errorf("further %+v", got.Further)
+				}
+			})
+		})
+	}
+}
+
+// TestLengthThatComesDuringADownload: the recording is compared with it as if it
+// had come afterwards.
+func TestLengthThatComesDuringADownload(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.spoken()
+		b.media.sound = func(string) (string, float64) {
+			if b.media.gets < 2 {
+				return "half", 20
+			}
+			return "whole", 60
+		}
+		b.underWay("", nil, func(c *fakeCall) { c.Rev++; c.Secs = 60 })
+		got := b.load("spoken")
+		if got.Parts.Recording != (call.Part{State: call.Stored}) || len(got.Former) != 1 || *got.Call.Recording.DurationSeconds != 60 {
+			b.t.Errorf("%+v, %+v, %d former", got.Parts.Recording, got.Call.Recording, len(got.Former))
+		}
+		events, err := b.store.History(b.t.Context(), got.Call.Key)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		var told []string
+		for _, e := range events {
+			for _, p := range e.Parts {
+				if p.Part == call.PartRecording {
+					told = append(told, string(p.State)+" "+p.Reason)
+				}
+			}
+		}
+		if want := []string{"stored ", "pending length_differs", "stored "}; !slices.Equal(told, want) {
+			b.t.Errorf("the history tells %q, not %q", told, want)
+		}
+	})
+}
+
+// TestDownloadEndsWhileWeStop: it is stored that it is here, once whoever works on
+// the call is done with it.
+func TestDownloadEndsWhileWeStop(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.transferred("transfer")
+		b.mustRound(false)
+		b.spokenTwice()
+		b.answerMedia(func(string) error { time.Sleep(time.Minute); return nil })
+		stop := b.runInBackground()
+		if err := b.engine.Head(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		synctest.Wait()
+		release, err := b.engine.claims.take(context.Background(), []call.ID{"spoken"})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		time.AfterFunc(time.Minute+saveRetry/2, release)
+		stop()
+		got := b.load("spoken")
+		if !hasFile(&got) || got.Main.State != call.Stored || got.Parts.Recording.State != call.Pending {
+			b.t.Errorf("%+v, %+v", got.Main, got.Parts.Recording)
+		}
+		b.answerMedia(nil)
+		gets := b.media.gets
+		b.restart()
+		b.mustRound(false)
+		if got := b.load("spoken"); b.media.gets != gets+1 || got.Further[0].File == nil {
+			b.t.Errorf("%d more transfers, %+v", b.media.gets-gets, got.Further)
+		}
+	})
+}
