@@ -17,6 +17,7 @@ const (
 	EventDeleted      EventKind = "deleted_upstream" // it counts as deleted at the vendor
 	EventReturned     EventKind = "returned"         // listed again after it was missing or deleted
 	EventAcknowledged EventKind = "acknowledged"     // somebody accepted a loss
+	EventDamaged      EventKind = "damaged"          // what was stored could not be read any more
 )
 
 // Event is one entry in the life of a call, as `why` shows it.

@@ -27,6 +27,11 @@ const (
 	Lost    State = "lost"    // it existed or should have, and cannot be had any more
 )
 
+// Damaged is the reason of a pending part that was stored and could not be read
+// any more. A call whose record is pending for it, and which names no provider,
+// has lost everything but its key and its versions.
+const Damaged = "damaged"
+
 // PartStates is the state of each part, as readers see it.
 type PartStates struct {
 	Record     State `json:"record"`

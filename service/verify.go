@@ -67,7 +67,11 @@ func (v *verifier) database(ctx context.Context) error {
 	}
 	v.report.Calls, v.report.Versions = result.Calls, result.Versions
 	v.report.Problems = append(v.report.Problems, result.Findings...)
-	return nil
+	return v.a.store.Aside(ctx, func(key call.Key, at time.Time) error {
+		v.report.Notes = append(v.report.Notes, call.VerifyFinding{Kind: "kept_aside", Key: &key,
+			Detail: "what was stored could not be read any more on " + at.Format(time.RFC3339) + " and is kept aside; `callsyncd why` tells what came of the call"})
+		return nil
+	})
 }
 
 // recordings recomputes the hash of every stored recording.

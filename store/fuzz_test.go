@@ -65,7 +65,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, refs, err := decodeRecord(call.Key{Source: "crm", ID: "1"}, b)
-		if _, knownErr := decodeKnown(b); err == nil && knownErr != nil {
+		if _, knownErr := decodeKnown(call.Key{}, b); err == nil && knownErr != nil {
 			t.Errorf("known: %v", knownErr)
 		}
 		if err != nil {

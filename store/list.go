@@ -255,7 +255,9 @@ func (s *Store) page(ctx context.Context, l *lister) (call.List, error) {
 		l.found = l.found[:l.limit]
 	}
 	for some := range slices.Chunk(l.found, rowsPerView) {
-		err := s.view(ctx, func(tx *bolt.Tx) error {
+		had := len(list.Calls)
+		err := s.viewCalls(ctx, func(tx *bolt.Tx) error {
+			list.Calls = list.Calls[:had]
 			for _, p := range some {
 				key, err := parseCallKey(p.key)
 				if err != nil {

@@ -17,18 +17,19 @@ import (
 func (s *Store) Known(ctx context.Context, source call.SourceID, ids []call.ID) (map[call.ID]call.Known, error) {
 	known := make(map[call.ID]call.Known, len(ids))
 	for some := range slices.Chunk(ids, rowsPerView) {
-		err := s.view(ctx, func(tx *bolt.Tx) error {
+		err := s.viewCalls(ctx, func(tx *bolt.Tx) error {
 			calls := tx.Bucket(bucketCalls)
 			for _, id := range some {
-				key, err := callKey(call.Key{Source: source, ID: id})
+				key := call.Key{Source: source, ID: id}
+				stored, err := callKey(key)
 				if err != nil {
 					continue // it can not be stored, so it is not known
 				}
-				b := calls.Get(key)
+				b := calls.Get(stored)
 				if b == nil {
 					continue
 				}
-				if known[id], err = decodeKnown(b); err != nil {
+				if known[id], err = decodeKnown(key, b); err != nil {
 					return fmt.Errorf("call %.64q: %w", id, err)
 				}
 			}
@@ -56,7 +57,7 @@ func (s *Store) load(ctx context.Context, key call.Key, from func(*bolt.Tx, call
 	if err != nil {
 		err = fmt.Errorf("%w: %w", call.ErrNotFound, err)
 	} else {
-		err = s.view(ctx, func(tx *bolt.Tx) error {
+		err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
 			r, err = from(tx, key, b)
 			return err
 		})
@@ -89,20 +90,79 @@ func loadFull(tx *bolt.Tx, key call.Key, callKey []byte) (call.Record, error) {
 	}
 	if refs.digest != nil {
 		if r.Call.Transcript, err = loadTranscript(tx, callKey, &refs); err != nil {
-			return call.Record{}, err
+			return call.Record{}, &spoiled{key, spoiledTranscript, err}
 		}
 	}
 	return r, nil
 }
 
 // Documents returns the newest known documents of a call; call.ErrNotFound
-// when there is no such call.
-func (s *Store) Documents(ctx context.Context, key call.Key) (call.Documents, error) {
-	versions, err := s.Versions(ctx, key)
+// when there is no such call. A version that cannot be read is passed over where
+// later ones brought all its documents; else the call is set aside for it, and
+// what is left of its documents may be older ones, or none.
+func (s *Store) Documents(ctx context.Context, key call.Key) (docs call.Documents, err error) {
+	b, err := callKey(key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("load documents of %.128q: %w: %w", key, call.ErrNotFound, err)
 	}
-	return versions[len(versions)-1].Documents, nil
+	err = s.settingAside(ctx, func() error {
+		r, rows, err := s.versionRows(ctx, key, b)
+		if err == nil {
+			docs, err = newestDocuments(b, rows, &r)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load documents of %.128q: %w", key, err)
+	}
+	return docs, nil
+}
+
+// versionRows reads a call and the rows of its versions, oldest first; nil for
+// one that is not there.
+func (s *Store) versionRows(ctx context.Context, key call.Key, callKey []byte) (r call.Record, rows [][]byte, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) (err error) {
+		var refs refs
+		r, refs, err = loadStored(tx, key, callKey)
+		for _, seq := range refs.versions {
+			rows = append(rows, bytes.Clone(tx.Bucket(bucketVersions).Get(seqKey(seq))))
+		}
+		return err
+	})
+	return r, rows, err
+}
+
+// newestDocuments merges the rows of all versions of a call, the newest first.
+func newestDocuments(callKey []byte, rows [][]byte, r *call.Record) (call.Documents, error) {
+	docs := call.Documents{}
+	for i, row := range slices.Backward(rows) {
+		v, err := numberedVersion(callKey, i+1, row)
+		if err != nil {
+			for name := range r.Fingerprints {
+				if _, have := docs[name]; !have {
+					return nil, &spoiled{r.Call.Key, spoiledVersion, err}
+				}
+			}
+			continue
+		}
+		for name, doc := range v.documents {
+			if _, newer := docs[name]; !newer {
+				docs[name] = doc
+			}
+		}
+	}
+	return docs, nil
+}
+
+func numberedVersion(callKey []byte, number int, row []byte) (storedVersion, error) {
+	v, err := decodeVersion(row)
+	if err == nil {
+		err = v.belongs(callKey, number)
+	}
+	if err != nil {
+		return v, fmt.Errorf("version %d: %w", number, err)
+	}
+	return v, nil
 }
 
 // Versions returns every observed version of a call, oldest first, each with
@@ -113,11 +173,8 @@ func (s *Store) Versions(ctx context.Context, key call.Key) ([]call.Version, err
 		return nil, fmt.Errorf("load versions of %.128q: %w: %w", key, call.ErrNotFound, err)
 	}
 	var rows [][]byte
-	err = s.view(ctx, func(tx *bolt.Tx) error {
-		_, refs, err := loadStored(tx, key, b)
-		for _, seq := range refs.versions {
-			rows = append(rows, bytes.Clone(tx.Bucket(bucketVersions).Get(seqKey(seq))))
-		}
+	err = s.settingAside(ctx, func() (err error) {
+		_, rows, err = s.versionRows(ctx, key, b)
 		return err
 	})
 	var versions []call.Version
@@ -136,12 +193,9 @@ func mergeVersions(callKey []byte, rows [][]byte) ([]call.Version, error) {
 	versions := make([]call.Version, 0, len(rows))
 	all := call.Documents{}
 	for i, row := range rows {
-		v, err := decodeVersion(row)
-		if err == nil {
-			err = v.belongs(callKey, i+1)
-		}
+		v, err := numberedVersion(callKey, i+1, row)
 		if err != nil {
-			return nil, fmt.Errorf("version %d: %w", i+1, err)
+			return nil, err
 		}
 		maps.Copy(all, v.documents)
 		versions = append(versions, call.Version{Number: v.number, ObservedAt: v.observedAt, Fingerprint: v.fingerprint, Documents: maps.Clone(all)})

@@ -124,11 +124,14 @@ func listAndMark(r *call.Record) string {
 	return r.Fingerprints[call.DocumentList] + markSeparator + r.RecordingMark
 }
 
-// decodeKnown decodes only what decides whether a listed call is news.
-func decodeKnown(b []byte) (call.Known, error) {
-	known, _, err := cutKnown(b)
+// decodeKnown decodes only what decides whether a listed call is news. It sees
+// whether the whole record is sound.
+func decodeKnown(key call.Key, b []byte) (known call.Known, err error) {
+	if b, err = unseal(nil, b); err == nil {
+		known, _, err = cutKnown(b)
+	}
 	if err != nil {
-		return call.Known{}, fmt.Errorf("decode call: %w", err)
+		return call.Known{}, &spoiled{key, spoiledRecord, fmt.Errorf("decode call: %w", err)}
 	}
 	return known, nil
 }
@@ -169,11 +172,11 @@ func cutRefs(b []byte) (r refs, rest []byte, err error) {
 }
 
 // decodeRecord decodes the record of a key, without its transcript. Nothing of
-// the result refers to b.
+// the result refers to b. Its error is spoiled.
 func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) {
 	defer func() {
 		if err != nil {
-			r, err = call.Record{}, fmt.Errorf("decode call: %w", err)
+			r, err = call.Record{}, &spoiled{key, spoiledRecord, fmt.Errorf("decode call: %w", err)}
 		}
 	}()
 	if b, err = unseal(nil, b); err != nil {

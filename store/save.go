@@ -68,10 +68,15 @@ type job struct {
 	err  error
 }
 
-// update runs fn in a write transaction and commits what it wrote. Callers who
-// wait while a commit is under way share the next one: its cost is one flush of
-// the disk, however many join.
+// update runs fn in a write transaction and commits what it wrote. fn runs again
+// when a call it needs could not be read and was set aside.
 func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
+	return s.settingAside(ctx, func() error { return s.join(ctx, fn) })
+}
+
+// join is update without a second try. Callers who wait while a commit is under
+// way share the next one: its cost is one flush of the disk, however many join.
+func (s *Store) join(ctx context.Context, fn func(w *writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type scanner struct {
 // when their place is still ahead.
 func (s *Store) scan(ctx context.Context, bucket, prefix, after []byte, sc scanner) error {
 	for more := true; more; {
-		err := s.view(ctx, func(tx *bolt.Tx) (err error) {
+		err := s.viewCalls(ctx, func(tx *bolt.Tx) (err error) {
 			more, after, err = scanSome(tx, bucket, prefix, after, sc.row)
 			return err
 		})
@@ -45,8 +45,8 @@ func (s *Store) scan(ctx context.Context, bucket, prefix, after []byte, sc scann
 	return nil
 }
 
-// scanSome visits as many rows as one transaction may and returns the last
-// key; more is false at the end.
+// scanSome visits as many rows as one transaction may and returns the key of the
+// last one, also with an error; more is false at the end.
 func scanSome(tx *bolt.Tx, bucket, prefix, after []byte, row func(tx *bolt.Tx, k, v []byte) (bool, error)) (more bool, last []byte, err error) {
 	c := tx.Bucket(bucket).Cursor()
 	k, v := c.Seek(maxKey(prefix, after))
@@ -54,16 +54,17 @@ func scanSome(tx *bolt.Tx, bucket, prefix, after []byte, row func(tx *bolt.Tx, k
 		k, v = c.Next()
 	}
 	quota := newQuota()
+	last = bytes.Clone(after)
 	for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if quota.spent() {
 			return true, last, nil
 		}
 		if more, err = row(tx, k, v); err != nil || !more {
-			return false, nil, err
+			return false, last, err
 		}
 		last = append(last[:0], k...)
 	}
-	return false, nil, nil
+	return false, last, nil
 }
 
 func maxKey(a, b []byte) []byte {

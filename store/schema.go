@@ -28,6 +28,7 @@ var (
 	bucketLookups     = []byte("lookups")     // source, zero byte, name -> packed table
 	bucketHistory     = []byte("history")     // call key, number -> event
 	bucketStatements  = []byte("statements")  // source, zero byte, number -> packed statement
+	bucketAside       = []byte("aside")       // call key, time, kind -> a value that could not be read any more
 )
 
 // The names in the meta bucket.
@@ -41,7 +42,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes, sealValues}
+var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes, sealValues, createAside}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,
@@ -57,6 +58,12 @@ func createBuckets(tx *bolt.Tx) error {
 // would not understand. Those that are there get theirs when they are written
 // the next time.
 func sealValues(*bolt.Tx) error { return nil }
+
+// createAside: before, a call that could not be read stayed where it was.
+func createAside(tx *bolt.Tx) error {
+	_, err := tx.CreateBucketIfNotExists(bucketAside)
+	return err
+}
 
 // migrate applies the steps the file has not seen yet, each in a transaction
 // of its own. It refuses a file that has seen more steps than there are.

@@ -54,27 +54,8 @@ type versionRow struct {
 }
 
 // cutVersion splits a row. decodeVersion also looks at the documents' hash.
-func cutVersion(b []byte) (r versionRow, err error) {
-	if b, err = unseal(nil, b); err != nil {
-		return r, err
-	}
-	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat && b[0] != sealed {
-		return r, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
-	}
-	v := &r.version
-	if v.observedAt, b, err = cutTime(b[1:]); err != nil {
-		return r, err
-	}
-	r.sum, b = b[:sha256.Size], b[sha256.Size:]
-	fingerprint, b, err := cutBytes(b)
-	if err != nil {
-		return r, err
-	}
-	key, b, err := cutBytes(b)
-	if err != nil {
-		return r, err
-	}
-	number, b, err := cutUvarint(b)
+func cutVersion(b []byte) (versionRow, error) {
+	r, b, err := cutHead(b)
 	if err != nil {
 		return r, err
 	}
@@ -89,9 +70,37 @@ func cutVersion(b []byte) (r versionRow, err error) {
 	if size > uint64(len(payload)) {
 		return r, fmt.Errorf("%w: %d of %d bytes", call.ErrCorrupt, len(payload), size)
 	}
-	v.fingerprint, v.callKey, v.number = string(fingerprint), bytes.Clone(key), int(number)
 	r.payload, r.transcript = payload[:size], payload[size:]
 	return r, nil
+}
+
+// cutHead reads a row up to what is packed.
+func cutHead(b []byte) (r versionRow, rest []byte, err error) {
+	if b, err = unseal(nil, b); err != nil {
+		return r, nil, err
+	}
+	if len(b) < 1+timeBytes+sha256.Size || b[0] != versionFormat && b[0] != sealed {
+		return r, nil, fmt.Errorf("%w: unknown version format", call.ErrCorrupt)
+	}
+	v := &r.version
+	if v.observedAt, b, err = cutTime(b[1:]); err != nil {
+		return r, nil, err
+	}
+	r.sum, b = b[:sha256.Size], b[sha256.Size:]
+	fingerprint, b, err := cutBytes(b)
+	if err != nil {
+		return r, nil, err
+	}
+	key, b, err := cutBytes(b)
+	if err != nil {
+		return r, nil, err
+	}
+	number, b, err := cutUvarint(b)
+	if err != nil {
+		return r, nil, err
+	}
+	v.fingerprint, v.callKey, v.number = string(fingerprint), bytes.Clone(key), int(number)
+	return r, b, nil
 }
 
 // decodeVersion decodes a row, without the transcript, and compares the

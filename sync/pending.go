@@ -144,5 +144,28 @@ func (e *Engine) stored(ctx context.Context, key call.Key) (*call.Record, call.D
 		return nil, nil, err
 	}
 	docs, err := e.store.Documents(ctx, key)
+	if err == nil && record.Parts.Record.Reason == call.Damaged {
+		e.refill(&record, docs)
+	}
 	return &record, docs, err
+}
+
+// refill gives a call that lost its record on disk the contents its documents
+// have, so that an emptier answer of the vendor does not take their place.
+func (e *Engine) refill(record *call.Record, docs call.Documents) {
+	mapped, err := e.src.Provider.Map(docs)
+	if record.Call.Provider != "" || err != nil {
+		return
+	}
+	was := record.Call
+	c := &mapped.Call
+	c.Key, c.Source, c.ID, c.Provider = was.Key, was.Source, was.ID, e.info.Name
+	c.Version, c.FirstSeenAt, c.ChangedAt, c.Recording = was.Version, was.FirstSeenAt, was.ChangedAt, was.Recording
+	record.Call, record.TranscriptFrom = *c, mapped.TranscriptFrom
+	for name, have := range map[call.PartName]bool{call.PartTranscript: len(c.Transcript) > 0, call.PartSummary: c.Summary != nil} {
+		if part := record.Parts.Of(name); have && part.Reason == call.Damaged {
+			*part = call.Part{State: call.Stored}
+		}
+	}
+	record.Mirror()
 }

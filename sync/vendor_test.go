@@ -349,6 +349,7 @@ type testbed struct {
 	vendor *fakeVendor
 	media  *fakeMedia
 	store  *store.Store
+	folder string // of the store
 	engine *Engine
 	source Source
 	// disk and download take the place of media when set.
@@ -363,23 +364,29 @@ func newBed(t *testing.T, n int) *testbed {
 		v.calls = append(v.calls, &fakeCall{ID: fmt.Sprintf("c%03d", n-i), Created: time.Now().Add(-time.Duration(i+1) * time.Hour).UTC(), Status: "completed"})
 	}
 	b := &testbed{t: t, vendor: v, media: &fakeMedia{stored: make(map[call.Key]string)}}
-	st, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(b.ahead) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.store = st
+	b.folder = t.TempDir()
+	b.openStore()
 	b.source = Source{ID: "crm", Provider: v, Horizon: 72 * time.Hour, Concurrency: 3, Recordings: true}
 	b.restart()
 	t.Cleanup(func() {
-		result, err := st.Check(context.Background())
+		result, err := b.store.Check(context.Background())
 		if err != nil || len(result.Findings) > 0 {
 			t.Errorf("store check: %v %v", err, result.Findings)
 		}
-		if err := st.Close(); err != nil {
+		if err := b.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return b
+}
+
+func (b *testbed) openStore() {
+	b.t.Helper()
+	var err error
+	b.store, err = store.Open(b.folder, store.Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(b.ahead) }})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // restart makes a new engine on the same store, as a new process would.

@@ -69,6 +69,7 @@ var eventNames = map[call.EventKind]string{
 	call.EventDeleted:      "deleted at the vendor",
 	call.EventReturned:     "listed again",
 	call.EventAcknowledged: "loss accepted",
+	call.EventDamaged:      "damaged on disk",
 }
 
 // printEvent shows one event; what does not fit beside its name goes below.
