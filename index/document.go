@@ -68,6 +68,8 @@ type document struct {
 	id     string
 	fields []field
 	bytes  int // of text
+	words  int // of all text fields
+	terms  int // different ones, of each text field and its stems
 }
 
 func (d *document) ID() string                                      { return d.id }
@@ -113,8 +115,15 @@ func newDocument(a *analyzer, c *call.Call) *document {
 	return d
 }
 
+// texts adds the text fields, those with little in them first: the words of a
+// document are limited.
 func (d *document) texts(a *analyzer, c *call.Call) {
 	var agent, customer, rest []string
+	summary, note := present(c.Summary), present(c.Note)
+	rest = append(rest, present(c.AgentName, c.ContactName, c.ContactEmail, c.CampaignName)...)
+	rest = append(rest, c.Topics...)
+	rest = append(rest, summary...)
+	rest = append(rest, note...)
 	for i := range c.Transcript {
 		switch turn := &c.Transcript[i]; turn.Speaker {
 		case call.SpeakerAgent:
@@ -125,17 +134,12 @@ func (d *document) texts(a *analyzer, c *call.Call) {
 			rest = append(rest, turn.Text)
 		}
 	}
-	summary, note := present(c.Summary), present(c.Note)
-	rest = append(rest, summary...)
-	rest = append(rest, c.Topics...)
-	rest = append(rest, note...)
-	rest = append(rest, present(c.AgentName, c.ContactName, c.ContactEmail, c.CampaignName)...)
+	d.text(a, textTopic, c.Topics)
+	d.text(a, textSummary, summary)
+	d.text(a, textNote, note)
+	d.text(a, textRest, rest)
 	d.text(a, textAgent, agent)
 	d.text(a, textCustomer, customer)
-	d.text(a, textRest, rest)
-	d.text(a, textSummary, summary)
-	d.text(a, textTopic, c.Topics)
-	d.text(a, textNote, note)
 }
 
 func present(values ...*string) []string {
@@ -148,9 +152,14 @@ func present(values ...*string) []string {
 	return out
 }
 
-// maxFieldBytes is how much text of one field of a call can be found: twenty
-// hours of speech. A vendor that sends more must not wear out the index.
-const maxFieldBytes = 1 << 20
+// How much of a call can be found. A vendor that sends more must not wear out
+// the index: in memory a word costs it some 140 bytes, and a different one some
+// 600 more.
+const (
+	maxFieldBytes = 1 << 20 // of text, of one field
+	maxTextWords  = 1 << 18 // of all fields: nearly thirty hours of speech
+	maxDistinct   = 1 << 16 // different ones, of each field and its stems
+)
 
 // text adds a text field and its stems. Positions jump between pieces, so that
 // no phrase reaches from one into the next.
@@ -159,8 +168,7 @@ func (d *document) text(a *analyzer, name string, pieces []string) {
 		return
 	}
 	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	s.words, s.positions = s.words[:0], s.positions[:0]
+	defer s.release()
 	position, room := 0, maxFieldBytes
 	for _, piece := range pieces {
 		if len(piece) > room {
@@ -168,18 +176,23 @@ func (d *document) text(a *analyzer, name string, pieces []string) {
 		}
 		room -= len(piece)
 		d.bytes += len(piece)
-		a.each(piece, func(_, _ int, w *word) {
-			s.words, s.positions = append(s.words, w), append(s.positions, position)
+		a.each(piece, func(_, _ int, w *word) bool {
+			if d.words+len(s.words) >= maxTextWords || d.terms+len(s.terms)+len(s.stems) >= maxDistinct {
+				return false
+			}
+			s.add(w, position)
 			position++
+			return true
 		})
 		position++
 	}
 	if len(s.words) == 0 {
 		return
 	}
+	d.words, d.terms = d.words+len(s.words), d.terms+len(s.terms)+len(s.stems)
 	d.fields = append(d.fields, field{name: name, options: optionsText, length: len(s.words), terms: s.frequencies()})
-	if stems := s.stemFrequencies(); len(stems) > 0 {
-		d.fields = append(d.fields, field{name: name + stemsOf, options: optionsStem, length: len(s.words), terms: stems})
+	if len(s.stems) > 0 {
+		d.fields = append(d.fields, field{name: name + stemsOf, options: optionsStem, length: len(s.words), terms: s.stemFrequencies()})
 	}
 }
 
@@ -193,6 +206,34 @@ type scratch struct {
 	counts    []int   // by number
 	termOf    []int   // by place in words
 	stems     map[string]int
+}
+
+// release makes s ready for the next field. One that grew large is not worth
+// keeping.
+func (s *scratch) release() {
+	if len(s.words) > maxTextWords/16 {
+		return
+	}
+	defer scratches.Put(s)
+	clear(s.numbers)
+	clear(s.stems)
+	s.words, s.positions = s.words[:0], s.positions[:0]
+	s.terms, s.counts, s.termOf = s.terms[:0], s.counts[:0], s.termOf[:0]
+}
+
+// add notes one word of the text.
+func (s *scratch) add(w *word, position int) {
+	n, ok := s.numbers[w.term]
+	if !ok {
+		n = len(s.terms)
+		s.numbers[w.term] = n
+		s.terms, s.counts = append(s.terms, w), append(s.counts, 0)
+	}
+	s.counts[n]++
+	s.words, s.positions, s.termOf = append(s.words, w), append(s.positions, position), append(s.termOf, n)
+	for _, stem := range w.stems {
+		s.stems[stem]++
+	}
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{numbers: map[string]int{}, stems: map[string]int{}} }}
@@ -218,18 +259,6 @@ func place(position int) *bleveindex.TokenLocation {
 
 // frequencies groups the words by term.
 func (s *scratch) frequencies() bleveindex.TokenFrequencies {
-	clear(s.numbers)
-	s.terms, s.counts, s.termOf = s.terms[:0], s.counts[:0], s.termOf[:0]
-	for _, w := range s.words {
-		n, ok := s.numbers[w.term]
-		if !ok {
-			n = len(s.terms)
-			s.numbers[w.term] = n
-			s.terms, s.counts = append(s.terms, w), append(s.counts, 0)
-		}
-		s.counts[n]++
-		s.termOf = append(s.termOf, n)
-	}
 	slab := make([]bleveindex.TokenFreq, len(s.terms))
 	pointers := make([]*bleveindex.TokenLocation, len(s.words))
 	out := make(bleveindex.TokenFrequencies, len(s.terms))
@@ -247,12 +276,6 @@ func (s *scratch) frequencies() bleveindex.TokenFrequencies {
 }
 
 func (s *scratch) stemFrequencies() bleveindex.TokenFrequencies {
-	clear(s.stems)
-	for _, w := range s.words {
-		for _, stem := range w.stems {
-			s.stems[stem]++
-		}
-	}
 	slab := make([]bleveindex.TokenFreq, 0, len(s.stems))
 	out := make(bleveindex.TokenFrequencies, len(s.stems))
 	for stem, n := range s.stems {
@@ -357,4 +380,19 @@ func clampNanos(t time.Time) int64 {
 		t = maxTime
 	}
 	return t.UnixNano()
+}
+
+// textBytes is how much text a call has.
+func textBytes(c *call.Call) int {
+	n := 0
+	for i := range c.Transcript {
+		n += len(c.Transcript[i].Text)
+	}
+	for _, text := range present(c.Summary, c.Note, c.AgentName, c.ContactName, c.ContactEmail, c.CampaignName) {
+		n += len(text)
+	}
+	for _, topic := range c.Topics {
+		n += len(topic)
+	}
+	return n
 }

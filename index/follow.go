@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	bleveindex "github.com/blevesearch/bleve_index_api"
@@ -13,8 +16,16 @@ import (
 )
 
 const (
+	// What a batch holds, before the last call of it, bounds the memory that
+	// scorch takes for its segment.
 	maxBatchCalls = 200
-	maxBatchBytes = 4 << 20 // of text
+	maxBatchWords = 1 << 18
+	maxBatchTerms = 1 << 16 // different ones
+	// maxSharedBytes is how much text a call may have that shares its batch with
+	// others: two hours of speech.
+	maxSharedBytes = 128 << 10
+	// heavyWords are the words per call of a batch after which scorch must forget.
+	heavyWords = 1 << 14
 	// feedStretch is how many entries of the feed are looked at together; a
 	// call that appears in them several times is indexed once.
 	feedStretch = 2000
@@ -38,7 +49,9 @@ type batcher struct {
 	g     *generation
 	batch *bleveindex.Batch
 	calls int
-	bytes int
+	words int
+	terms termCounter
+	alone bool // the batch holds a call that shares it with no other
 }
 
 func (x *Index) newBatcher(g *generation) *batcher {
@@ -46,28 +59,63 @@ func (x *Index) newBatcher(g *generation) *batcher {
 }
 
 // add reads a call from the store. A call that is gone, or that the store
-// cannot read, leaves the index.
-func (b *batcher) add(ctx context.Context, key call.Key) error {
+// cannot read, leaves the index. Before a call that shares its batch with no
+// other, the calls so far are sent by flush.
+func (b *batcher) add(ctx context.Context, key call.Key, flush func() error) error {
 	record, err := b.x.src.Load(ctx, key)
-	b.calls++
 	switch {
 	case errors.Is(err, call.ErrNotFound):
-		b.batch.Delete(key.String())
+		b.remove(key)
 		return nil
 	case errors.Is(err, call.ErrCorrupt):
 		b.x.log.Error("call left out of the index", "call_id", key.String(), "err", err)
-		b.batch.Delete(key.String())
+		b.remove(key)
 		return nil
 	case err != nil:
 		return fmt.Errorf("index call %s: %w", key, err)
 	}
+	alone := textBytes(&record.Call) > maxSharedBytes
+	if alone && b.calls > 0 {
+		if err := flush(); err != nil {
+			return err
+		}
+	}
 	d := newDocument(b.x.analyzer, &record.Call)
-	b.bytes += d.bytes
+	b.calls, b.words, b.alone = b.calls+1, b.words+d.words, alone
+	b.terms.add(d)
 	b.batch.Update(d)
 	return nil
 }
 
-func (b *batcher) full() bool { return b.calls >= maxBatchCalls || b.bytes >= maxBatchBytes }
+func (b *batcher) remove(key call.Key) {
+	b.calls++
+	b.batch.Delete(key.String())
+}
+
+func (b *batcher) full() bool {
+	return b.alone || b.calls >= maxBatchCalls || b.words >= maxBatchWords || b.terms.n >= maxBatchTerms
+}
+
+// termCounter counts different terms, of which it takes a few for the same.
+type termCounter struct {
+	seen [1 << 14]uint64 // bits by hash
+	n    int
+}
+
+var termSeed = maphash.MakeSeed()
+
+func (c *termCounter) add(d *document) {
+	for i := range d.fields {
+		for term := range d.fields[i].terms {
+			h := maphash.String(termSeed, term)
+			at, bit := h>>6%uint64(len(c.seen)), uint64(1)<<(h&63)
+			if c.seen[at]&bit == 0 {
+				c.seen[at] |= bit
+				c.n++
+			}
+		}
+	}
+}
 
 // flush commits what was added, complete up to applied.
 func (b *batcher) flush(applied uint64) error {
@@ -83,8 +131,21 @@ func (b *batcher) send(commit func(*bleveindex.Batch) error) error {
 	if err := commit(b.batch); err != nil {
 		return &writeError{err}
 	}
-	b.batch, b.calls, b.bytes = bleveindex.NewBatch(), 0, 0
+	heavy := b.words > heavyWords*b.calls
+	b.batch, b.calls, b.words, b.alone, b.terms = bleveindex.NewBatch(), 0, 0, false, termCounter{}
+	if heavy {
+		forget()
+	}
 	return nil
+}
+
+// forget drops what scorch has in its pools. From the size of one segment it
+// takes that of the next one, by the number of calls: after one call of
+// megabytes it would ask for gigabytes. What is in a pool outlives one
+// collection.
+func forget() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // apply brings a generation up to the end of the feed.
@@ -112,7 +173,7 @@ func (x *Index) applyStretch(ctx context.Context, g *generation, changes []call.
 		}
 		if c := &changes[i]; !seen[c.Key] {
 			seen[c.Key] = true
-			if err := b.add(ctx, c.Key); err != nil {
+			if err := b.add(ctx, c.Key, func() error { return b.flush(changes[i-1].Seq) }); err != nil {
 				return err
 			}
 		}

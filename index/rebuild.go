@@ -124,7 +124,7 @@ func (x *Index) fill(ctx context.Context, g *generation, report func(done, total
 			return err
 		}
 		keys = keys[size+int(length):]
-		if err := b.add(ctx, key); err != nil {
+		if err := b.add(ctx, key, b.flushPart); err != nil {
 			return err
 		}
 		if done++; !b.full() && done < total {

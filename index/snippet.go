@@ -155,11 +155,12 @@ type token struct {
 func (h *highlighter) tokens(text string) []token {
 	var out []token
 	at, runes := 0, 0
-	h.analyzer.each(text, func(start, end int, w *word) {
+	h.analyzer.each(text, func(start, end int, w *word) bool {
 		runes += utf8.RuneCountInString(text[at:start])
 		length := utf8.RuneCountInString(text[start:end])
 		out = append(out, token{runes, runes + length, w})
 		at, runes = end, runes+length
+		return true
 	})
 	return out
 }

@@ -42,8 +42,9 @@ func newAnalyzer(languages []string) (*analyzer, error) {
 	return &analyzer{stemmers: stemmers, known: map[string]*word{}}, nil
 }
 
-// each calls fn for every word of text with its place in bytes.
-func (a *analyzer) each(text string, fn func(start, end int, w *word)) {
+// each calls fn for every word of text with its place in bytes, until fn
+// returns false.
+func (a *analyzer) each(text string, fn func(start, end int, w *word) bool) {
 	var buf [maxWordBytes + 2*utf8.UTFMax]byte
 	for i := 0; i < len(text); {
 		r, size := rune(text[i]), 1
@@ -56,7 +57,9 @@ func (a *analyzer) each(text string, fn func(start, end int, w *word)) {
 			continue
 		}
 		end, spelling := scanWord(text, i, kind, buf[:0])
-		fn(i, end, a.lookup(spelling))
+		if !fn(i, end, a.lookup(spelling)) {
+			return
+		}
 		i = end
 	}
 }
@@ -64,7 +67,10 @@ func (a *analyzer) each(text string, fn func(start, end int, w *word)) {
 // words returns the words of a text in order.
 func (a *analyzer) words(text string) []*word {
 	var out []*word
-	a.each(text, func(_, _ int, w *word) { out = append(out, w) })
+	a.each(text, func(_, _ int, w *word) bool {
+		out = append(out, w)
+		return true
+	})
 	return out
 }
 
