@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,10 +25,9 @@ const (
 	// measuredConfig, when set, makes the test binary a process that syncs and
 	// tells how much memory that took.
 	measuredConfig = "CALLSYNCD_TEST_MEMORY"
-	// oneByOne, when set, has every peak measured by itself. Otherwise the
-	// vendors named so send at once.
-	oneByOne   = "CALLSYNCD_MEMORY_EACH"
-	withoutEnd = "big-"
+	// oneByOne, when set, has every peak measured by itself. Otherwise all
+	// vendors send at once.
+	oneByOne = "CALLSYNCD_MEMORY_EACH"
 	// mostMemory is what the whole process may ever have in memory, in KiB.
 	mostMemory = 256 << 10
 )
@@ -60,22 +61,19 @@ func measure(path string, out *json.Encoder) error {
 	if err != nil {
 		return err
 	}
-	together, each := []call.SourceID{}, [][]call.SourceID{}
+	at := make([][]call.SourceID, 1)
 	for _, source := range cfg.Sources {
-		if strings.HasPrefix(string(source.Name), withoutEnd) && os.Getenv(oneByOne) == "" {
-			together = append(together, source.Name)
+		if os.Getenv(oneByOne) != "" {
+			at = append(at, []call.SourceID{source.Name})
 		} else {
-			each = append(each, []call.SourceID{source.Name})
+			at[0] = append(at[0], source.Name)
 		}
 	}
-	if len(together) > 0 {
-		each = append([][]call.SourceID{together}, each...)
-	}
-	for _, names := range each {
+	for _, names := range slices.DeleteFunc(at, func(names []call.SourceID) bool { return len(names) == 0 }) {
 		if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // forget the peak so far
 			return err
 		}
-		report, err := a.Sync(ctx, names, false)
+		report, err := syncAndIndex(ctx, a, names)
 		if err != nil {
 			return err
 		}
@@ -86,6 +84,23 @@ func measure(path string, out *json.Encoder) error {
 		}
 	}
 	return a.Close()
+}
+
+// syncAndIndex syncs, and indexes what is stored meanwhile, as a daemon does.
+func syncAndIndex(ctx context.Context, a *service.Archive, names []call.SourceID) (report call.SyncReport, err error) {
+	var following sync.WaitGroup
+	indexing, stop := context.WithCancel(ctx)
+	following.Go(func() {
+		for every := time.NewTicker(20 * time.Millisecond); indexing.Err() == nil; <-every.C {
+			if e := a.CatchUp(indexing); e != nil && indexing.Err() == nil {
+				fmt.Fprintln(os.Stderr, e)
+			}
+		}
+	})
+	report, err = a.Sync(ctx, names, false)
+	stop()
+	following.Wait()
+	return report, err
 }
 
 // highWater is the most memory this process had, in KiB.
@@ -102,7 +117,7 @@ func highWater() int {
 // gluttons are vendors that want us to swallow as much as we can.
 func gluttons(h *hostile) {
 	add := func(name string, answer handler) {
-		h.rogue(withoutEnd + name).list = answer.page()
+		h.rogue(name).list = answer.page()
 	}
 	add("five-gigabytes", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[`, `{"uuid":"x"},`) })
 	add("text-without-end", func(w http.ResponseWriter, _ *http.Request) { endless(w, `{"calls":[{"uuid":"`, "x") })
@@ -120,6 +135,10 @@ func gluttons(h *hostile) {
 	}
 	h.rogue("megabytes-of-words").add("a", map[string]any{"transcript": "Agent: " + words.String()})
 	h.rogue("megabytes-of-summary").add("a", map[string]any{"summary": strings.Repeat("tea ", 39<<14)})
+	h.rogue("million-words").add("a", map[string]any{"transcript": "Agent: " + strings.Repeat("a ", 1<<19), "summary": strings.Repeat("b ", 1<<19)})
+	h.rogue("words-without-spaces").add("a", map[string]any{"transcript": strings.Repeat("取", 1<<18), "summary": strings.Repeat("消", 1<<18)})
+	different := func(prefix string) string { return lettered(prefix, 900_000) }
+	h.rogue("different-words").add("a", map[string]any{"transcript": "Agent: " + different("a") + "\nUser: " + different("u"), "summary": different("s")})
 	lines := h.rogue("forty-thousand-turns")
 	lines.add("a", map[string]any{"transcript": strings.Repeat("Agent: hello there\nUser: good day\n", 20_000)})
 	many := `{"calls":[` + manyRows(1000) + `],"total":1000,"limit":1000}`
@@ -133,7 +152,7 @@ func gluttons(h *hostile) {
 		answerJSON(w, map[string]any{"campaigns": manyNames(page, 5000), "records": []any{}, "total": 100_000_000, "limit": 100})
 	}
 	for i := range 4 {
-		r := h.rogue(fmt.Sprintf(withoutEnd+"sound-%d", i))
+		r := h.rogue(fmt.Sprintf("sound-%d", i))
 		r.add("a", nil)
 		r.media = func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(sound(1))
@@ -146,6 +165,15 @@ func gluttons(h *hostile) {
 			panic(http.ErrAbortHandler)
 		}
 	}
+}
+
+// lettered is a text of words that differ, as short as they can be.
+func lettered(prefix string, size int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		b.WriteString(prefix + strconv.FormatInt(int64(i), 36) + " ")
+	}
+	return b.String()
 }
 
 func manyRows(n int) string {
@@ -168,8 +196,8 @@ func manyNames(page, n int) []map[string]string {
 }
 
 // TestHostileVendorsStaySmall lets vendors send as much as they can to a process
-// of its own, and looks at the most memory it ever had: first all those at once
-// that have no end, then, one by one, what is within every limit and is stored.
+// of its own, all at once, and looks at the most memory it ever had: those that
+// have no end, and what is within every limit and is stored and indexed.
 func TestHostileVendorsStaySmall(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("the system does not say how much memory a process had")
