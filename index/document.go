@@ -159,6 +159,7 @@ const (
 	maxFieldBytes = 1 << 20 // of text, of one field
 	maxTextWords  = 1 << 18 // of all fields: nearly thirty hours of speech
 	maxDistinct   = 1 << 16 // different ones, of each field and its stems
+	maxPlaces     = 1 << 14 // of the same word in one field
 )
 
 // text adds a text field and its stems. Positions jump between pieces, so that
@@ -221,13 +222,15 @@ func (s *scratch) release() {
 	s.terms, s.counts, s.termOf = s.terms[:0], s.counts[:0], s.termOf[:0]
 }
 
-// add notes one word of the text.
+// add notes one word of the text, unless it stood there often enough.
 func (s *scratch) add(w *word, position int) {
 	n, ok := s.numbers[w.term]
 	if !ok {
 		n = len(s.terms)
 		s.numbers[w.term] = n
 		s.terms, s.counts = append(s.terms, w), append(s.counts, 0)
+	} else if s.counts[n] >= maxPlaces {
+		return
 	}
 	s.counts[n]++
 	s.words, s.positions, s.termOf = append(s.words, w), append(s.positions, position), append(s.termOf, n)

@@ -34,7 +34,7 @@ func giant(id string) call.Call {
 func TestGiantsAreLimited(t *testing.T) {
 	for name, c := range map[string]call.Call{
 		"everything":      giant("1"),
-		"one letter":      testCall("1", "a: "+strings.Repeat("x ", 1<<19), "c: "+strings.Repeat("x ", 1<<19)),
+		"few words":       testCall("1", "a: "+strings.Repeat(words("x", 100), 2000), "c: "+strings.Repeat(words("x", 50), 4000)),
 		"different words": testCall("1", "a: "+words("a", 180_000), "c: "+words("c", 180_000)),
 		"stems":           testCall("1", "a: "+strings.ReplaceAll(words("x", 180_000), " ", "ing ")),
 	} {
@@ -66,6 +66,19 @@ func TestGiantsAreLimited(t *testing.T) {
 	}
 }
 
+// A word that stands everywhere in a call is kept where it stands first.
+func TestPlacesAreLimited(t *testing.T) {
+	c := testCall("1", "a: "+strings.Repeat("x ", 1<<18)+"end")
+	d := newDocument(testAnalyzer(t, "en"), &c)
+	f := d.fields[0]
+	if places := f.terms["x"].Locations; d.words != maxPlaces+1 || len(places) != maxPlaces || places[maxPlaces-1].Position != maxPlaces {
+		t.Errorf("%d words, %d places", d.words, len(places))
+	}
+	if f.length != d.words || f.terms["x"].Frequency() != maxPlaces || f.terms["end"] == nil {
+		t.Errorf("length %d, %d times", f.length, f.terms["x"].Frequency())
+	}
+}
+
 // A batch holds as many usual calls as it may, and a giant only itself.
 func TestBatchesAreLimited(t *testing.T) {
 	long := func(id string, text string) call.Call { return testCall(id, "a: "+text) }
@@ -76,8 +89,8 @@ func TestBatchesAreLimited(t *testing.T) {
 		batches uint64
 	}{
 		{"usual calls", benchCall, 2 * maxBatchCalls, 2},
-		{"many words", func(i int) call.Call { return long(fmt.Sprint(i), strings.Repeat("x ", 1<<16-1)) }, 10, 2},
-		{"different words", func(i int) call.Call { return long(fmt.Sprint(i), words(fmt.Sprintf("b%dx", i), 8000)) }, 20, 3},
+		{"many words", func(i int) call.Call { return long(fmt.Sprint(i), strings.Repeat("x y z v w ", 13_000)) }, 6, 2},
+		{"different words", func(i int) call.Call { return long(fmt.Sprint(i), words(fmt.Sprintf("b%dx", i), 8000)) }, 10, 2},
 		{"a giant between others", func(i int) call.Call {
 			if i == 5 {
 				return long(fmt.Sprint(i), words("x", 50_000))
