@@ -1,6 +1,10 @@
 package callsync
 
-import "callsyncd/call"
+import (
+	"slices"
+
+	"callsyncd/call"
+)
 
 // stepsBack is how often one walk follows a list that moves.
 const stepsBack = 5
@@ -12,19 +16,26 @@ func (w *walker) anchor(page call.Page, next call.Position, fresh int) call.Posi
 	if w.e.info.Paging != call.PagingOffset {
 		return next
 	}
-	if w.anchored && fresh == 0 && len(page.Items) > 1 { // the very page it gave before
+	again := w.anchored && fresh == 0 && len(page.Items) > 1
+	if again && !w.overlaps { // the very page it gave before
 		w.aligned, w.anchored = true, false
 		next.Offset = w.position.Offset + 1 // behind the anchor, as if there were none
 		return next
 	}
-	if fresh > 0 && fresh < len(page.Items) {
-		w.aligned = false // pages do not begin where others end; the list had only moved
+	if fresh > 0 && fresh < distinct(page) { // old rows and new ones: a list given in whole pages has moved
+		w.aligned, w.overlaps = false, w.overlaps || w.anchored
 	}
 	w.anchored = !w.aligned && len(page.Items) > 1 // a page of one row would give the anchor only
 	if w.anchored {
 		next.Offset--
 	}
 	return next
+}
+
+func distinct(page call.Page) int {
+	ids := idsOf(page.Items)
+	slices.Sort(ids)
+	return len(slices.Compact(ids))
 }
 
 // continues reports whether a page goes on where the walk was: its first row is

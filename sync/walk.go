@@ -65,6 +65,7 @@ type walker struct {
 	largest  int              // rows on the largest page
 	anchored bool             // the position is that of the last row read, to show whether the list moved
 	aligned  bool             // the vendor gives whole pages only, whatever row is asked for
+	overlaps bool             // a page began at the row asked for
 	gapped   bool             // a page was asked for that does not overlap with the one before
 	ground   time.Time        // of the newest call known before, for a walk from the list's end
 	met      bool             // the walk began no later than there, or came by
@@ -183,7 +184,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
-	w.stalled = w.stalled || more && w.repeats > 0 && w.aligned == whole && !(whole && len(page.Items) < w.largest)
+	w.stalled = w.stalled || more && w.repeats > 0 && !w.anchored && w.aligned == whole && !(whole && len(page.Items) < w.largest)
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
