@@ -72,3 +72,26 @@ func TestMovedListIsNotTakenForWholePages(t *testing.T) {
 		})
 	}
 }
+
+// A vendor that does give whole pages only is read to its end though calls arrive
+// all the while, however short its last page is.
+func TestArrivalsInAListGivenInWholePages(t *testing.T) {
+	for _, calls := range []int{91, 95, 100} {
+		t.Run(fmt.Sprint(calls), func(t *testing.T) {
+			inBubble(t, calls, func(b *testbed) {
+				b.vendor.paging, b.vendor.noTotal = call.PagingOffset, true
+				b.source.Provider = &alignedVendor{b.vendor}
+				b.restart()
+				b.vendor.onList = func(n int) {
+					if n == 2 || n%3 == 0 {
+						b.vendor.add(&fakeCall{ID: fmt.Sprintf("new%d", n), Created: time.Now().UTC(), Status: "completed"})
+					}
+				}
+				b.mustRound(false)
+				if b.held() < calls || b.vendor.lists > 21 {
+					b.t.Errorf("held %d of %d and more after %d requests", b.held(), calls, b.vendor.lists)
+				}
+			})
+		})
+	}
+}

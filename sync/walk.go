@@ -292,9 +292,12 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 		return *page.Next, true
 	}
 	position := w.position
-	if w.e.info.Paging == call.PagingPage {
+	switch {
+	case w.e.info.Paging == call.PagingPage:
 		position.Page++
-	} else {
+	case w.aligned:
+		position.Offset += max(n, w.largest) // the row behind a short page would show it over again
+	default:
 		position.Offset += n
 	}
 	if w.anchored && n == 1 && fresh == 0 {
