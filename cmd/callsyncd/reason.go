@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"callsyncd/api/client"
 	"callsyncd/call"
 )
 
@@ -21,10 +22,28 @@ var reasonWords = map[string]string{
 	"bad_url":             "the vendor gave an address that cannot be one of a recording; it was not used, the vendor is asked for another",
 	"refused":             "the address leads where nothing may be fetched from, or to something too large; it was not stored",
 	"credentials_refused": "the vendor refuses the credentials; nothing counts as lost for that",
+	"changed_upstream":    "the vendor has another recording by now; it is fetched, the one that is here stays until then",
 	"forbidden":           "the vendor forbids this and answers the rest; it is asked for again",
 	"budget":              "the vendor's request limit is used up; it is asked for when requests are free again",
 	"damaged":             "what was stored cannot be read any more and is kept aside; the vendor is asked for it again",
 	"no_space":            "the disk is full; nothing counts as lost for that, it is fetched when there is room",
+}
+
+// storedWords say what is odd about a part that is here.
+var storedWords = map[string]string{
+	"replacement_not_had":      "the vendor replaced the recording, and what it has now was not to be had; the one before stays",
+	"worse_version_kept_aside": "what the vendor had later is worse, such as empty or much shorter; it is kept aside, the one before stays",
+	"length_differs":           "the recording is not as long as it should be; it may be all there is",
+}
+
+// explainStored explains what is odd about the stored parts of a call.
+func (a *app) explainStored(c *client.Call) {
+	for _, name := range call.PartNames {
+		p := c.Details[name]
+		if words := storedWords[or(p.Reason, "")]; words != "" && p.State == call.Stored {
+			a.say("%s, %s: %s", name, *p.Reason, words)
+		}
+	}
 }
 
 // explainReasons explains the reasons among gaps.

@@ -54,6 +54,7 @@ func (a *app) why(ctx context.Context, r *archive, key call.Key) error {
 		a.printEvent(&life.Value.Data[i])
 	}
 	a.printOpen(&now.Value)
+	a.explainStored(&now.Value)
 	return nil
 }
 

@@ -44,6 +44,11 @@ func TestWhyTellsEveryKindOfEvent(t *testing.T) {
 		{Label: "transfer", Recording: call.Recording{State: call.Lost}, Reason: &reason, Current: true},
 	}})
 	a.printOpen(&client.Call{Details: map[call.PartName]client.PartDetail{call.PartRecording: {State: call.Lost, Acknowledged: &call.Acknowledgement{At: late}}}})
+	kept, aside := "replacement_not_had", "worse_version_kept_aside"
+	a.explainStored(&client.Call{Details: map[call.PartName]client.PartDetail{
+		call.PartRecord: {State: call.Stored}, call.PartSummary: {State: call.Pending, Reason: &reason},
+		call.PartTranscript: {State: call.Stored, Reason: &aside}, call.PartRecording: {State: call.Stored, Reason: &kept},
+	}})
 	const golden = "testdata/why.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
