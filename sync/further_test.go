@@ -3,6 +3,7 @@ package callsync
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,29 @@ func TestBetterDescriptionFindsFurtherRecordings(t *testing.T) {
 		}
 		if got := b.load("c001"); got.Further != nil || got.Main.State != "" {
 			t.Errorf("a call with one recording: %+v", got.Main)
+		}
+	})
+}
+
+// TestFurtherLinksOutliveAFailure to get a fresh one for the main recording.
+func TestFurtherLinksOutliveAFailure(t *testing.T) {
+	inBubble(t, 2, func(b *testbed) {
+		b.transferred("transfer")
+		b.media.get = func(url string) error {
+			if strings.Contains(url, "transfer") {
+				return nil
+			}
+			b.vendor.remove(slices.IndexFunc(b.vendor.calls, func(c *fakeCall) bool { return strings.Contains(url, c.ID) }))
+			return call.ErrExpired
+		}
+		b.round(false)
+		for _, id := range []call.ID{"c001", "c002"} {
+			if got := b.load(id); got.Main.State != call.Pending || got.Further[0].File == nil {
+				b.t.Errorf("main %+v, further %+v", got.Main, got.Further[0])
+			}
+		}
+		if b.vendor.relinks != 2 {
+			b.t.Errorf("%d links asked for", b.vendor.relinks)
 		}
 	})
 }

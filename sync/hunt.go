@@ -96,7 +96,7 @@ func (h *hunt) others(ctx context.Context) (first error) {
 
 // giveBack keeps a link that may serve the next attempt, if there will be one.
 func (h *hunt) giveBack(ctx context.Context) {
-	if !h.spare {
+	if !h.spare || !h.ok {
 		return
 	}
 	if record, err := h.d.e.store.Load(ctx, h.key); err == nil && record.Parts.Recording.State == call.Pending {
@@ -175,8 +175,11 @@ func (h *hunt) renew(ctx context.Context, label string) (call.RecordingLink, err
 	if part := partOf(h.record, label); part == nil || part.State != call.Pending {
 		return call.RecordingLink{}, errNoLink // that is known meanwhile
 	}
-	h.link, h.known, err = e.relink(ctx, h.key, h.record, h.known)
-	h.ok = err == nil
+	var link call.RecordingLink
+	link, h.known, err = e.relink(ctx, h.key, h.record, h.known)
+	if h.ok = err == nil; h.ok || errors.Is(err, errNoLink) {
+		h.link = link // else those of the further recordings may still serve
+	}
 	if stored := h.reload(ctx); stored != nil {
 		return call.RecordingLink{}, stored
 	}

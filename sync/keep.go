@@ -120,7 +120,11 @@ func (h *hunt) keepFailure(ctx context.Context, t *errand, failure error) error 
 	e.log.Warn("recording not archived", "call_id", string(h.key.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Join()
 	next.Mirror()
-	return e.write(ctx, call.Write{Record: next, Kind: kind})
+	write := call.Write{Record: next, Kind: kind}
+	if before := h.record.MainPart(); part.Reason == before.Reason && part.Attempts == before.Attempts {
+		write.Events = []call.Event{aboutRecording("", part, nil)} // the store sees no difference
+	}
+	return e.write(ctx, write)
 }
 
 // missed decides what a failed attempt makes of a recording. Once the waiting is

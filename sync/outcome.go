@@ -94,10 +94,14 @@ func (h *hunt) lookAgain(next *call.Record) {
 // miss stores what went wrong with an errand.
 func (h *hunt) miss(ctx context.Context, t *errand, failure error) error {
 	part := partOf(h.record, t.label)
-	if part == nil || part.State != call.Pending {
-		return nil // looking again, or a walk, showed that there is nothing to wait for
-	}
-	if t.label != "" {
+	switch {
+	case part == nil, part.State != call.Pending && t.link.FetchedAt.IsZero():
+		return nil // looking again showed that there is nothing to wait for
+	case part.State != call.Pending: // a walk did
+		event := aboutRecording(t.label, part, nil)
+		event.Note = "a download that was under way did not bring it: " + failureReason(failure)
+		return h.d.e.write(ctx, call.Write{Record: *h.record, Events: []call.Event{event}})
+	case t.label != "":
 		return h.missFurther(ctx, t, failure)
 	}
 	return h.keepFailure(ctx, t, failure)

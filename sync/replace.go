@@ -121,9 +121,8 @@ func (h *hunt) keepReplacement(ctx context.Context, t *errand, recording call.Re
 		e.learnRefetch(h.key.ID, !same)
 	}
 	next, now := *record, e.now().UTC()
-	next.RecordingMark, *next.MainPart() = t.link.Mark, call.Part{State: call.Stored}
+	next.RecordingMark, *next.MainPart() = t.link.Mark, call.Part{State: call.Stored, Reason: e.oddLength(t, &recording)}
 	if same {
-		next.MainPart().Reason = e.oddLength(t, &old)
 		h.lookAgain(&next)
 		next.Join()
 		next.Mirror()

@@ -75,6 +75,9 @@ func TestReplacementIsOfferedWhileTheOldOneStays(t *testing.T) {
 		if p := got.Parts.Recording; p.State != call.Pending || p.Attempts > 0 || got.Call.Recording.File == nil {
 			t.Errorf("after ten days without a host: %+v", p)
 		}
+		if told := b.told("c001"); len(told) < 100 || told[99] != "pending error" {
+			b.t.Errorf("the history tells of %d attempts", len(told))
+		}
 		b.answerMedia(func(string) error { return call.ErrNotFound })
 		b.runFor(2 * time.Hour)
 		if p := b.load("c001").Parts.Recording; p.State != call.Stored || p.Reason != replacementNotHad {

@@ -115,6 +115,55 @@ func TestWithdrawnDuringADownload(t *testing.T) {
 	})
 }
 
+// told is what the history of a call tells of its recording.
+func (b *testbed) told(id call.ID) (told []string) {
+	b.t.Helper()
+	events, err := b.store.History(b.t.Context(), call.Key{Source: "crm", ID: id})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, e := range events {
+		for _, p := range e.Parts {
+			if p.Part == call.PartRecording {
+				words := strings.TrimSpace(string(p.State) + " " + p.Reason)
+				if e.Note != "" {
+					words += "; " + e.Note
+				}
+				told = append(told, words)
+			}
+		}
+	}
+	return told
+}
+
+// TestDeletedDuringADownload: what has arrived whole is kept, and so is the mark.
+func TestDeletedDuringADownload(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.mustRound(false)
+		c := b.arrives("spoken")
+		c.Recording = true
+		b.arrives("another")
+		b.answerMedia(func(string) error { time.Sleep(30 * time.Minute); return nil })
+		defer b.runInBackground()()
+		if err := b.engine.Head(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		b.vendor.hide(c)
+		for range deletedAfter {
+			if err := b.engine.Sweep(b.t.Context()); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		if got := b.load("spoken"); got.Call.DeletedUpstreamAt == nil || got.Parts.Recording.State == call.Stored {
+			b.t.Errorf("during the transfer: %v, %+v", got.Call.DeletedUpstreamAt, got.Parts.Recording)
+		}
+		time.Sleep(time.Hour)
+		if got := b.load("spoken"); got.Call.DeletedUpstreamAt == nil || got.Parts.Recording.State != call.Stored || !hasFile(&got) {
+			b.t.Errorf("%v, %+v", got.Call.DeletedUpstreamAt, got.Parts.Recording)
+		}
+	})
+}
+
 // TestFailureOfAnOlderLink says nothing about what the vendor has shown since.
 func TestFailureOfAnOlderLink(t *testing.T) {
 	t.Run("withdrawn", func(t *testing.T) {
@@ -123,6 +172,9 @@ func TestFailureOfAnOlderLink(t *testing.T) {
 			b.underWay("", call.ErrNotFound, func(c *fakeCall) { c.Recording = false })
 			if part := b.load("spoken").Parts.Recording; part.State != call.None || part.Reason != "flag" {
 				b.t.Errorf("%+v", part)
+			}
+			if told, want := b.told("spoken"), []string{"none flag", "none flag; a download that was under way did not bring it: gone"}; !slices.Equal(told, want) {
+				b.t.Errorf("the history tells %q, not %q", told, want)
 			}
 		})
 	})
@@ -276,19 +328,7 @@ func TestLengthThatComesDuringADownload(t *testing.T) {
 		if got.Parts.Recording != (call.Part{State: call.Stored}) || len(got.Former) != 1 || *got.Call.Recording.DurationSeconds != 60 {
 			b.t.Errorf("%+v, %+v, %d former", got.Parts.Recording, got.Call.Recording, len(got.Former))
 		}
-		events, err := b.store.History(b.t.Context(), got.Call.Key)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		var told []string
-		for _, e := range events {
-			for _, p := range e.Parts {
-				if p.Part == call.PartRecording {
-					told = append(told, string(p.State)+" "+p.Reason)
-				}
-			}
-		}
-		if want := []string{"stored ", "pending length_differs", "stored "}; !slices.Equal(told, want) {
+		if told, want := b.told("spoken"), []string{"stored", "pending length_differs", "stored"}; !slices.Equal(told, want) {
 			b.t.Errorf("the history tells %q, not %q", told, want)
 		}
 	})
