@@ -21,9 +21,8 @@ type hunt struct {
 	// is whether the main recording has one.
 	link call.RecordingLink
 	ok   bool
-	// shown is whether a walk came upon that link during the last transfer, spare
-	// whether it may serve the next attempt.
-	shown, spare bool
+	// spare is whether that link may serve the next attempt.
+	spare bool
 	// all also takes what is not due by itself.
 	all bool
 }

@@ -26,8 +26,7 @@ func (h *hunt) outcome(ctx context.Context, fn func(context.Context) error) erro
 	if err := h.reload(ctx); err != nil {
 		return err
 	}
-	link, ok := e.links.take(h.key.ID)
-	if h.shown = ok && !link.FetchedAt.Before(h.link.FetchedAt); h.shown {
+	if link, ok := e.links.take(h.key.ID); ok && !link.FetchedAt.Before(h.link.FetchedAt) {
 		h.link, h.ok, h.spare = link, true, true
 	}
 	return fn(ctx)
@@ -67,7 +66,8 @@ func partOf(r *call.Record, label string) *call.Part {
 // news reports whether the vendor has shown something of a recording that the
 // attempt did not try yet.
 func (h *hunt) news(t *errand) bool {
-	return h.shown || h.record.Call.Version != t.record.Call.Version || !reflect.DeepEqual(partOf(h.record, t.label), partOf(t.record, t.label))
+	link, _ := h.at(t.label)
+	return replaced(t.link.Mark, link.Mark) || h.record.Call.Version != t.record.Call.Version || !reflect.DeepEqual(partOf(h.record, t.label), partOf(t.record, t.label))
 }
 
 // keep stores the fact that the file of an errand is safely on disk, whatever was
