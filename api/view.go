@@ -142,8 +142,10 @@ func (c *callView) size() (n int) {
 			}
 		}
 	}
-	if c.Summary != nil {
-		n += len(*c.Summary)
+	for _, text := range []*string{c.Summary, c.Note} {
+		if text != nil {
+			n += len(*text)
+		}
 	}
 	return n
 }

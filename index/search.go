@@ -22,6 +22,10 @@ const (
 	searchTimeout = 2 * time.Second
 	defaultLimit  = 25
 	maxLimit      = 200
+	// A page ends early once this much text was read for it, or so much time has
+	// passed: its cursor leads on.
+	maxPageText = 4 << 20
+	maxPageTime = searchTimeout / 2
 	// panicRest is how long a panic raises no further doubt, so that a query
 	// that trips over Bleve itself does not keep the index rebuilding.
 	panicRest = time.Hour
@@ -45,7 +49,7 @@ var ErrTooSlow = errors.New("the search takes too long: use more or longer words
 // Facets count the calls of Total as they were indexed; unknown names of
 // facets are ignored. Errors: *call.QueryError for the text, call.ErrBadCursor,
 // ErrUnavailable, ErrBusy, ErrTooSlow. An unknown Sort or a Limit outside 0 to
-// 200 is an error too.
+// 200 is an error too. Calls of megabytes make a page shorter than its limit.
 //
 // Going on from a page's cursor neither skips nor repeats a call while others
 // are indexed or leave, but two things move calls: one that changed itself
@@ -233,7 +237,12 @@ func (x *Index) newPlanner(ctx context.Context, g *generation, r bleveindex.Inde
 // they were indexed. Those that are gone are left out.
 func (x *Index) loadHits(ctx context.Context, s *request, found []match, result *call.SearchResult) error {
 	h := newHighlighter(x.analyzer, s.text)
+	began, text := time.Now(), 0
 	for i := range found {
+		if text > maxPageText || len(result.Hits) > 0 && time.Since(began) > maxPageTime {
+			result.Next = found[i-1].cursor(s.bound)
+			return nil
+		}
 		key, err := call.ParseKey(found[i].key)
 		if err != nil {
 			return fmt.Errorf("search: %w: %w", call.ErrCorrupt, err)
@@ -245,6 +254,7 @@ func (x *Index) loadHits(ctx context.Context, s *request, found []match, result 
 		if err != nil {
 			return fmt.Errorf("search: load call: %w", err)
 		}
+		text += textBytes(&record.Call) + len(record.Call.Metadata)
 		result.Hits = append(result.Hits, call.Hit{Call: record.Call, Score: found[i].score(s.order),
 			Snippets: h.snippets(&record.Call)})
 	}

@@ -17,6 +17,12 @@ const (
 	// leadRunes is how much is shown before the first mark of a stretch.
 	leadRunes = 60
 	ellipsis  = "…"
+	// maxLooked is how much of a text is looked at closely, from its first match
+	// on, and of all texts of a call together.
+	maxLooked = 64 << 10
+	// maxOverlap is how much two looks at a text have in common, for what stands
+	// at the border: more than a phrase.
+	maxOverlap = 2 * maxPhraseWords * maxWordBytes
 )
 
 // highlighter finds the words of a query in the texts of a call. It knows the
@@ -105,9 +111,10 @@ func (h *highlighter) addInitials(w *wanted) {
 	}
 }
 
-// mayMatch reports whether a text is worth a closer look. Most are not, and
-// whatever begins with another letter is skipped without being looked up.
-func (h *highlighter) mayMatch(text string) bool {
+// mayMatch returns where in a text a closer look is worthwhile, -1 when it is
+// not. Most are not, and whatever begins with another letter is skipped without
+// being looked up.
+func (h *highlighter) mayMatch(text string) int {
 	var buf [maxWordBytes + 2*utf8.UTFMax]byte
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -126,12 +133,12 @@ func (h *highlighter) mayMatch(text string) bool {
 		w := h.analyzer.lookup(spelling)
 		for n := range h.wanted {
 			if h.wanted[n].mayBe(w) {
-				return true
+				return i
 			}
 		}
 		i = end
 	}
-	return false
+	return -1
 }
 
 func lowerASCII(c byte) byte {
@@ -224,17 +231,73 @@ type candidate struct {
 	part     string
 	turn     int // -1 outside the transcript
 	text     string
+	before   bool // there is more of it in front,
+	after    bool // and behind
 	tokens   []token
 	marked   []bool // by token
 	distinct int    // leaves that match
 }
 
-// candidate finds the matches in one text; nil when there are none.
-func (h *highlighter) candidate(part, field string, turn int, text string) *candidate {
-	if !h.mayMatch(text) {
-		return nil
+// window takes what is looked at of a text: from some words before its first
+// possible match on.
+func window(part string, turn int, text string, first int) *candidate {
+	from, to := 0, len(text)
+	if to > maxLooked {
+		from = wordStart(text, max(0, first-utf8.UTFMax*maxSnippetRunes), first)
+		to = min(from+maxLooked, to)
 	}
-	c := candidate{part: part, turn: turn, text: text, tokens: h.tokens(text)}
+	for n := 1; n < utf8.UTFMax && to < len(text) && !utf8.RuneStart(text[to]); n++ {
+		to--
+	}
+	return &candidate{part: part, turn: turn, text: text[from:to], before: from > 0, after: to < len(text)}
+}
+
+// wordStart returns where the first word begins in text[from:limit] that is
+// whole, or limit.
+func wordStart(text string, from, limit int) int {
+	if from == 0 {
+		return 0
+	}
+	for from < limit {
+		r, size := utf8.DecodeRuneInString(text[from:])
+		switch kindOf(r) {
+		case runeSingle:
+			return from
+		case runeOther:
+			if utf8.RuneStart(text[from]) {
+				return min(from+size, limit)
+			}
+		}
+		from += size
+	}
+	return limit
+}
+
+// candidate finds the matches in one text; nil when there are none. It looks
+// farther on while what may match does not.
+func (h *highlighter) candidate(part, field string, turn int, text string) *candidate {
+	for at := 0; ; {
+		first := h.mayMatch(text[at:])
+		if first < 0 {
+			return nil
+		}
+		c := window(part, turn, text, at+first)
+		if h.mark(c, field) {
+			return c
+		}
+		if !c.after {
+			return nil
+		}
+		at = max(at+first+1, at+first+len(c.text)-maxOverlap)
+	}
+}
+
+// mark marks the matches and reports whether there are any.
+func (h *highlighter) mark(c *candidate, field string) bool {
+	c.tokens = h.tokens(c.text)
+	if n := len(c.tokens); n > 0 && c.after && c.tokens[n-1].end == utf8.RuneCountInString(c.text) {
+		c.tokens = c.tokens[:n-1] // it may be half a word
+	}
 	var leaves uint64
 	for n := range h.wanted {
 		w := &h.wanted[n]
@@ -256,10 +319,10 @@ func (h *highlighter) candidate(part, field string, turn int, text string) *cand
 		}
 	}
 	if leaves == 0 {
-		return nil
+		return false
 	}
 	c.distinct = bits.OnesCount64(leaves)
-	return &c
+	return true
 }
 
 // snippets returns the best stretches of a call: those with the most different
@@ -269,10 +332,10 @@ func (h *highlighter) snippets(c *call.Call) []call.Snippet {
 	if len(h.wanted) == 0 {
 		return h.opening(c)
 	}
-	var found []*candidate
+	top := choice{all: min(len(h.wanted), 64)}
 	add := func(part, field string, turn int, text string) {
-		if k := h.candidate(part, field, turn, text); k != nil {
-			found = append(found, k)
+		if !top.enough() {
+			top.add(h.candidate(part, field, turn, text))
 		}
 	}
 	for i := range c.Transcript {
@@ -287,15 +350,40 @@ func (h *highlighter) snippets(c *call.Call) []call.Snippet {
 	for _, topic := range c.Topics {
 		add("topic", textTopic, -1, topic)
 	}
-	slices.SortStableFunc(found, func(a, b *candidate) int { return b.distinct - a.distinct })
-	if len(found) == 0 {
+	if len(top.found) == 0 {
 		return h.opening(c)
 	}
 	var out []call.Snippet
-	for _, k := range found[:min(maxSnippets, len(found))] {
+	for _, k := range top.found {
 		out = append(out, k.snippet(c))
 	}
 	return out
+}
+
+// choice are the candidates to be shown, best first.
+type choice struct {
+	found  []*candidate
+	all    int // elements of the query
+	looked int // bytes of text
+}
+
+func (o *choice) add(c *candidate) {
+	if c == nil {
+		return
+	}
+	o.looked += len(c.text)
+	at := len(o.found)
+	for at > 0 && o.found[at-1].distinct < c.distinct {
+		at--
+	}
+	o.found = slices.Insert(o.found, at, c)
+	o.found = o.found[:min(maxSnippets, len(o.found))]
+}
+
+// enough reports whether no better candidate is worth looking for.
+func (o *choice) enough() bool {
+	n := len(o.found)
+	return n == maxSnippets && (o.looked > maxLooked || o.found[n-1].distinct == o.all)
 }
 
 func speakerField(s call.Speaker) string {
@@ -309,12 +397,12 @@ func speakerField(s call.Speaker) string {
 }
 
 func (h *highlighter) opening(c *call.Call) []call.Snippet {
-	k := candidate{turn: -1}
+	var k *candidate
 	switch {
 	case c.Summary != nil && *c.Summary != "":
-		k.part, k.text = "summary", *c.Summary
+		k = window("summary", -1, *c.Summary, 0)
 	case len(c.Transcript) > 0:
-		k.part, k.turn, k.text = "transcript", 0, c.Transcript[0].Text
+		k = window("transcript", 0, c.Transcript[0].Text, 0)
 	default:
 		return []call.Snippet{}
 	}
@@ -334,11 +422,11 @@ func (k *candidate) snippet(c *call.Call) call.Snippet {
 	from, to := k.stretch(len(runes))
 	shift := -from
 	s.Text = string(runes[from:to])
-	if from > 0 {
+	if from > 0 || k.before {
 		s.Text = ellipsis + s.Text
 		shift++
 	}
-	if to < len(runes) {
+	if to < len(runes) || k.after {
 		s.Text += ellipsis
 	}
 	for i, t := range k.tokens {
@@ -362,17 +450,13 @@ func (k *candidate) stretch(length int) (from, to int) {
 			marks = append(marks, i)
 		}
 	}
-	best := 0
+	best, end := 0, 0 // the marks that fit end where those of the next one do, or before
 	for i, first := range marks {
 		f, t := k.cut(max(0, k.tokens[first].start-leadRunes), length)
-		n := 0
-		for _, m := range marks[i:] {
-			if k.tokens[m].end > t {
-				break
-			}
-			n++
+		for end = max(end, i); end < len(marks) && k.tokens[marks[end]].end <= t; {
+			end++
 		}
-		if n > best {
+		if n := end - i; n > best {
 			best, from, to = n, f, t
 		}
 	}

@@ -347,7 +347,7 @@ func (h *hostile) seekAnswers(t testing.TB, a *service.Archive) {
 		raw, err := c.Call(ctx, key, client.Show{Include: []string{"raw", "versions"}})
 		look(key.String()+" raw", bytes.ReplaceAll(raw.Body, []byte(canarySignature), nil), err)
 	}
-	for _, path := range []string{"/v1/gaps?limit=200", "/v1/stats", "/v1/changes?since=0", "/v1/statements", "/metrics", "/v1/search?q=tea&limit=20"} {
+	for _, path := range []string{"/v1/gaps?limit=200", "/v1/stats", "/v1/changes?since=0", "/v1/statements", "/metrics", "/v1/search?q=tea&limit=200"} {
 		req := httptest.NewRequest(http.MethodGet, path, nil)
 		req.Host = "callsyncd.local"
 		req.Header.Set("Authorization", "Bearer "+a.Token().Reveal())
