@@ -28,6 +28,10 @@ type Checkpoint struct {
 	// them; Drift says what had become of them since the one before.
 	Fields map[string]FieldShare `json:"fields,omitempty"`
 	Drift  []string              `json:"drift,omitempty"`
+	// Answers are the fields of the vendor's answers about single calls, by
+	// document; AnswerDrift says which of them are missed.
+	Answers     map[string]AnswerFields `json:"answers,omitempty"`
+	AnswerDrift []string                `json:"answer_drift,omitempty"`
 	// Learned holds facts proved about this vendor account, by name.
 	Learned map[string]string `json:"learned,omitempty"`
 	// Refused is set while the vendor refuses our credentials.
@@ -42,6 +46,43 @@ type Checkpoint struct {
 type FieldShare struct {
 	Share float64 `json:"share"`
 	Kind  string  `json:"kind"`
+}
+
+// AnswerFields are the fields of the answers about single calls that a document
+// is, by their path.
+type AnswerFields struct {
+	Rows   int                   `json:"rows"` // answers counted
+	Fields map[string]FieldHabit `json:"fields"`
+	// Last is when the newest answers were given, oldest first.
+	Last []time.Time `json:"last"`
+	// Again are calls to be read again because their answers lacked what others
+	// have; AllSince is set when there are others, with answers since then.
+	Again    []ID      `json:"again,omitempty"`
+	AllSince time.Time `json:"all_since,omitzero"`
+}
+
+// FieldHabit is how often a field has a value, and what is known of answers that
+// lack it.
+type FieldHabit struct {
+	Kind string `json:"kind"` // its JSON type
+	// Had of the last Rows answers had it; Was is the share, 0 to 1, of those
+	// before it was missed.
+	Had  int     `json:"had"`
+	Rows int     `json:"rows"`
+	Was  float64 `json:"was"`
+	// Recent are the last 32 answers, the newest in the lowest bit; 1 means that
+	// it had the field.
+	Recent uint32 `json:"recent"`
+	// Missing are the calls whose answers lacked it, from Since on; More that
+	// there are others.
+	Missing []ID      `json:"missing,omitempty"`
+	More    bool      `json:"more,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	// Other is the type it was of instead; empty when it had no value.
+	Other string `json:"other,omitempty"`
+	// ToldAt is when it was found to be missed, Sweeps how many sweeps told of it.
+	ToldAt time.Time `json:"told_at,omitzero"`
+	Sweeps int       `json:"sweeps,omitempty"`
 }
 
 // Walk is one pass over a vendor's list.

@@ -144,6 +144,9 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	for _, text := range c.Drift {
 		add("%s", text)
 	}
+	for _, text := range c.AnswerDrift {
+		add("%s; the calls that lack it are read again once it is back", text)
+	}
 	if c.Total != nil && *c.Total > counts.Calls && s.config.Since.IsZero() {
 		add("the vendor counts %d calls, the archive holds %d", *c.Total, counts.Calls)
 	}

@@ -137,6 +137,7 @@ type Engine struct {
 	skew       time.Duration
 	forbids    forbids
 	doubts     doubts
+	answers    answerWatch
 	active     int
 	accepted   string               // who accepts in the present round that calls vanished
 	owed       *owed                // the statement a round gives at its end
@@ -165,6 +166,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	if e.checkpoint.Learned == nil {
 		e.checkpoint.Learned = make(map[string]string)
 	}
+	e.answers = newAnswers(&e.checkpoint)
 	if e.newest, err = e.loadNewest(ctx); err != nil {
 		return nil, err
 	}
@@ -230,6 +232,7 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	if edit != nil {
 		edit(&next)
 	}
+	e.answers.save(&next)
 	requests, lookups := e.src.Budget.Counted()
 	next.Requests += requests - e.counted[0]
 	next.LookupRequests += lookups - e.counted[1]

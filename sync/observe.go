@@ -50,6 +50,9 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 		return nil, fmt.Errorf("fingerprint call %s: %w", key, err)
 	}
 	record, events := e.record(key, had, &mapped, prints, len(changed) > 0, o.incomplete)
+	if o.incomplete == nil {
+		e.noteAnswers(had, &record, docs, changed)
+	}
 	if len(changed) == 0 {
 		events = nil // the same bytes again: it was told when they came
 	}

@@ -108,7 +108,8 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 		w.walk.FinishedAt = e.now().UTC() // the list was read; marking what it lacks takes time too
 		var doubt error
 		if err == nil {
-			if _, grave := drift(e.Checkpoint().Fields, w.fields.shares()); len(grave) > 0 {
+			_, grave := drift(e.Checkpoint().Fields, w.fields.shares())
+			if grave = append(grave, e.untold()...); len(grave) > 0 {
 				err = suspect("the vendor's records changed: %s; what was stored before is kept, nothing was marked complete or deleted", strings.Join(grave, "; "))
 			}
 		}
@@ -146,6 +147,9 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			c.ReadAt, c.Backfill = walk.FinishedAt, nil
 			w.learned(c, window)
 		}
+		if read && w.sweep {
+			e.answers.swept()
+		}
 		if read && err == nil {
 			c.CompletedAt = walk.FinishedAt
 		}
@@ -153,7 +157,7 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			c.Watermark = newest.UTC()
 		}
 	})
-	return errors.Join(err, saveErr, e.revisit(ctx))
+	return errors.Join(err, saveErr, e.revisit(ctx), e.readLacking(ctx))
 }
 
 // givenUp adds to what went wrong what becomes of it. Doubts say so themselves,
@@ -250,7 +254,7 @@ func (e *Engine) wholeRound(ctx context.Context, full bool, by string) call.Sour
 		}
 	}
 	report.Counts, report.New = counts, counts.Calls-held.Calls
-	report.Complete = err == nil && counts.Open() == 0 && e.proved()
+	report.Complete = err == nil && counts.Open() == 0 && e.proved() && len(after.AnswerDrift) == 0
 	p := call.Progress{Source: e.src.ID, Phase: "done", Counts: counts, Err: err}
 	if err != nil {
 		p.Phase = "failed"

@@ -26,6 +26,7 @@ var reasonWords = map[string]string{
 	"forbidden":           "the vendor forbids this and answers the rest; it is asked for again",
 	"budget":              "the vendor's request limit is used up; it is asked for when requests are free again",
 	"damaged":             "what was stored cannot be read any more and is kept aside; the vendor is asked for it again",
+	"fields_missing":      "the vendor's answer lacked what it usually has; it is asked for again",
 	"no_space":            "the disk is full; nothing counts as lost for that, it is fetched when there is room",
 }
 
