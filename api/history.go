@@ -40,11 +40,11 @@ type statements struct {
 
 func (s *server) statements(ctx context.Context, in *input) (statements, error) {
 	names := in.filter.Source
+	status, err := s.Control.Status(ctx)
+	if err != nil {
+		return statements{}, err
+	}
 	if len(names) == 0 {
-		status, err := s.Control.Status(ctx)
-		if err != nil {
-			return statements{}, err
-		}
 		for _, source := range status.Sources {
 			names = append(names, source.Name)
 		}
@@ -59,6 +59,12 @@ func (s *server) statements(ctx context.Context, in *input) (statements, error) 
 		list, err := s.Store.Statements(ctx, name, limit)
 		if err != nil {
 			return statements{}, err
+		}
+		i := slices.IndexFunc(status.Sources, func(st call.SourceStatus) bool { return st.Name == name })
+		if len(list) > 0 && i >= 0 {
+			now := &status.Sources[i]
+			list[0].Proved = list[0].Proved && now.Counts.Open() == 0
+			list[0].Since = now.Problems
 		}
 		out.Data = append(out.Data, list...)
 	}

@@ -15,7 +15,8 @@ type Statement struct {
 	ListReadAt *time.Time `json:"list_read_at,omitempty"`
 	FinishedAt time.Time  `json:"finished_at"`
 	// Proved is true when the walk left no doubt and, at FinishedAt, every part of
-	// every call was stored, none, or an acknowledged loss.
+	// every call was stored, none, or an acknowledged loss. In an answer, the
+	// newest statement of a source is proved only while no part is open now.
 	Proved bool     `json:"proved"`
 	Doubts []string `json:"doubts"`
 	// Expected is the vendor's own count; nil when it gives none. Listed counts
@@ -46,6 +47,9 @@ type Statement struct {
 	AcceptedLosses map[PartName]map[string]int `json:"accepted_losses,omitempty"`
 	// Days counts the held calls by the day of their start, newest first.
 	Days []StatementDay `json:"days"`
+	// Since says, in an answer about the newest statement of a source, what keeps
+	// the source from being green by now; nil when nothing does.
+	Since []string `json:"since,omitempty"`
 }
 
 // Acceptance is an administrator's word that calls vanished at the vendor on

@@ -26,6 +26,26 @@ func (e *Engine) loadNewest(ctx context.Context) (*call.Statement, error) {
 	return &list[0], nil
 }
 
+// doubted reports whether the newest statement holds doubts about the list that a
+// clean walk over the whole list lifts. What became of the vendor's records is for
+// a sweep to say.
+func (e *Engine) doubted() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.newest != nil && (len(e.newest.Doubts) > 0 || e.newest.MissingCount > 0) && len(e.checkpoint.Drift) == 0 && len(e.checkpoint.AnswerDrift) == 0
+}
+
+// lift states what a clean walk over the whole list showed that was no sweep, so
+// that the newest statement does not doubt what is proved by now.
+func (e *Engine) lift(ctx context.Context, w *walker) (*call.Statement, error) {
+	w.walk.FinishedAt = e.now().UTC()
+	r, unheld, err := e.compare(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return r.close(e.now(), unheld, nil), nil
+}
+
 // Renew makes the newest statement anew when what it says of the parts has
 // passed: nothing is open any more, or other losses are accepted. What the walk
 // showed of the list stays as it was; a walk that left a doubt proves no more for

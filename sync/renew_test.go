@@ -117,3 +117,30 @@ func TestDoubtedStatementIsNotRenewed(t *testing.T) {
 		}
 	})
 }
+
+// A clean walk over the whole list lifts the doubt of a sweep, in the statement
+// as in the status.
+func TestCleanWalkLiftsTheDoubtOfASweep(t *testing.T) {
+	inBubble(t, 40, func(b *testbed) {
+		t := b.t
+		b.mustRound(true)
+		b.vendor.total = func(n int) int { return n + 5 }
+		time.Sleep(time.Hour)
+		if err := b.engine.Sweep(t.Context()); err == nil || len(b.statement().Doubts) == 0 || b.engine.proved() {
+			t.Fatalf("the sweep was believed: %v, %+v", err, b.statement())
+		}
+		b.vendor.total = nil
+		time.Sleep(time.Hour)
+		if err := b.engine.Trailing(t.Context()); err != nil { // 40 hours of calls: all of them
+			t.Fatal(err)
+		}
+		st := b.statement()
+		if !b.engine.proved() || !st.Proved || len(st.Doubts) > 0 || st.Listed != 40 || st.Held != 40 || st.ListReadAt == nil || time.Since(*st.ListReadAt) > time.Minute {
+			t.Errorf("%+v", st)
+		}
+		n := len(b.statements())
+		if err := b.engine.Trailing(t.Context()); err != nil || len(b.statements()) != n {
+			t.Errorf("%d statements more, %v", len(b.statements())-n, err)
+		}
+	})
+}

@@ -126,6 +126,11 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			return context.Cause(ctx)
 		}
 	}
+	if whole && !w.sweep && err == nil && e.doubted() {
+		var stateErr error
+		statement, stateErr = e.lift(ctx, w)
+		err = errors.Join(err, stateErr)
+	}
 	err = givenUp(err)
 	walk := w.walk
 	walk.FinishedAt, walk.Clean = e.now().UTC(), err == nil

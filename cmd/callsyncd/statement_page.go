@@ -34,7 +34,7 @@ func (a *app) printStatements(list []call.Statement, without []call.SourceID, no
 		}
 		a.say("")
 		a.printStatement(st, days, is.Counts.Open() > 0)
-		if st.Proved {
+		if len(st.Doubts)+st.MissingCount+sumReasons(st.Open) == 0 { // it was proved
 			a.bullets("Since then", problemsOf(&is))
 		} else {
 			a.bullets("Since then", doubtsOf(&is, st.Doubts...))
