@@ -95,9 +95,9 @@ func (h *hunt) lookAgain(next *call.Record) {
 func (h *hunt) miss(ctx context.Context, t *errand, failure error) error {
 	part := partOf(h.record, t.label)
 	switch {
-	case part == nil, part.State != call.Pending && t.link.FetchedAt.IsZero():
-		return nil // looking again showed that there is nothing to wait for
-	case part.State != call.Pending: // a walk did
+	case part == nil, part.State != call.Pending && t.fuse.IsZero():
+		return nil // looking again showed that there is nothing to wait for, before any link was used
+	case part.State != call.Pending:
 		event := aboutRecording(t.label, part, nil)
 		event.Note = "a download that was under way did not bring it: " + failureReason(failure)
 		return h.d.e.write(ctx, call.Write{Record: *h.record, Events: []call.Event{event}})

@@ -2,6 +2,7 @@ package callsync
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -166,30 +167,37 @@ func TestDeletedDuringADownload(t *testing.T) {
 
 // TestFailureOfAnOlderLink says nothing about what the vendor has shown since.
 func TestFailureOfAnOlderLink(t *testing.T) {
-	t.Run("withdrawn", func(t *testing.T) {
-		inBubble(t, 1, func(b *testbed) {
-			b.spoken()
-			b.underWay("", call.ErrNotFound, func(c *fakeCall) { c.Recording = false })
-			if part := b.load("spoken").Parts.Recording; part.State != call.None || part.Reason != "flag" {
-				b.t.Errorf("%+v", part)
-			}
-			if told, want := b.told("spoken"), []string{"none flag", "none flag; a download that was under way did not bring it: gone"}; !slices.Equal(told, want) {
-				b.t.Errorf("the history tells %q, not %q", told, want)
-			}
+	for word, ends := range map[string]error{"gone": call.ErrNotFound, "not_ready": call.ErrExpired} {
+		t.Run("withdrawn, "+word, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.spoken()
+				b.underWay("", ends, func(c *fakeCall) { c.Recording = false })
+				if part := b.load("spoken").Parts.Recording; part.State != call.None || part.Reason != "flag" {
+					b.t.Errorf("%+v", part)
+				}
+				if told, want := b.told("spoken"), []string{"none flag", "none flag; a download that was under way did not bring it: " + word}; !slices.Equal(told, want) {
+					b.t.Errorf("the history tells %q, not %q", told, want)
+				}
+				if b.vendor.relinks > 0 {
+					b.t.Errorf("%d links asked for", b.vendor.relinks)
+				}
+			})
 		})
-	})
-	t.Run("given up", func(t *testing.T) {
-		inBubble(t, 1, func(b *testbed) {
-			b.vendor.calls[0].Recording = true
-			b.answerMedia(func(string) error { return call.ErrTransient })
-			b.round(false)
-			time.Sleep(80 * time.Hour) // the next answer that it is not there is the last
-			b.underWay("", call.ErrNotFound, func(c *fakeCall) { c.Rev++ })
-			if part := b.recordingOf(); part.State != call.Stored {
-				b.t.Errorf("%+v", part)
-			}
+	}
+	for name, shows := range map[string]func(*fakeCall){"an edit": func(c *fakeCall) { c.Rev++ }, "another recording": func(c *fakeCall) { c.Mark = "other" }} {
+		t.Run("given up but for "+name, func(t *testing.T) {
+			inBubble(t, 1, func(b *testbed) {
+				b.vendor.calls[0].Recording, b.vendor.calls[0].Mark = true, "one"
+				b.answerMedia(func(string) error { return call.ErrTransient })
+				b.round(false)
+				time.Sleep(80 * time.Hour) // the next answer that it is not there is the last
+				b.underWay("", call.ErrNotFound, shows)
+				if part := b.recordingOf(); part.State != call.Stored {
+					b.t.Errorf("%+v", part)
+				}
+			})
 		})
-	})
+	}
 }
 
 // TestRoundBesideADownload: a round waits for a recording the daemon downloads
@@ -363,6 +371,63 @@ func TestDownloadEndsWhileWeStop(t *testing.T) {
 		b.mustRound(false)
 		if got := b.load("spoken"); b.media.gets != gets+1 || got.Further[0].File == nil {
 			b.t.Errorf("%d more transfers, %+v", b.media.gets-gets, got.Further)
+		}
+	})
+}
+
+// fadingVendor shows the address of a recording in a document of its own, until
+// it shows a broken one there, which does not count as a change.
+type fadingVendor struct {
+	*fakeVendor
+	broken bool
+}
+
+func (v *fadingVendor) Wanted(docs call.Documents, _ map[string]string) (string, bool) {
+	_, have := docs["detail"]
+	return "detail", !have
+}
+
+func (v *fadingVendor) Fetch(context.Context, string, call.Documents) (call.Document, error) {
+	body, err := json.Marshal(v.broken)
+	return call.Document{Body: body, FetchedAt: time.Now()}, err
+}
+
+func (v *fadingVendor) Relink(ctx context.Context, docs call.Documents) (call.Documents, error) {
+	doc, err := v.Fetch(ctx, "detail", docs)
+	return call.Documents{"detail": doc}, err
+}
+
+func (v *fadingVendor) Fingerprint(name string, body json.RawMessage) (string, error) {
+	if name == "detail" {
+		return name, nil
+	}
+	return v.fakeVendor.Fingerprint(name, body)
+}
+
+func (v *fadingVendor) Map(docs call.Documents) (call.Mapped, error) {
+	m, err := v.fakeVendor.Map(docs)
+	if string(docs["detail"].Body) == "true" {
+		m.Recording = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "bad_url"}
+	}
+	return m, err
+}
+
+func (v *fadingVendor) Link(docs call.Documents) (call.RecordingLink, bool) {
+	link, ok := v.fakeVendor.Link(docs)
+	return link, ok && string(docs["detail"].Body) == "false"
+}
+
+// TestFailureIsJudgedByTheFreshestAnswer, also by one that is not stored.
+func TestFailureIsJudgedByTheFreshestAnswer(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.transferred()
+		v := &fadingVendor{fakeVendor: b.vendor}
+		b.source.Provider = v
+		b.restart()
+		b.answerMedia(func(string) error { v.broken = true; return call.ErrExpired })
+		b.round(false)
+		if part := b.recordingOf(); part.State != call.Pending || part.Reason != "bad_url" || b.media.gets != 1 {
+			b.t.Errorf("%+v after %d transfers", part, b.media.gets)
 		}
 	})
 }
