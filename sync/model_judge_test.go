@@ -243,12 +243,16 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	if parts.Record.State != call.Stored {
 		r.wrong("the record of call %s: %+v", c.ID, parts.Record)
 	}
+	// Whoever reads a row asks for the text that came with it or before, and is told,
+	// unless the call was off the list just then. When it comes back as it was, no
+	// answer shows that it had been away, and waiting may be over.
+	told := c.listed && c.rowAt >= c.textAt && c.denied < c.rowAt
 	late := !c.givenAt.Before(over) || !c.givenAt.Before(c.Created.Add(modelHorizon)) && !c.Flag
 	switch {
 	case !c.listed && (!c.answers || c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
-	case c.text != "" && r.promised(c, &h) && !h.transcript && (!late || c.listed && c.rowAt >= c.textAt):
+	case c.text != "" && r.promised(c, &h) && !h.transcript && (!late || told):
 		r.wrong("the transcript of call %s was given at %s: %+v", c.ID, c.givenAt, parts.Transcript)
-	case c.listed && c.text != "" && r.vendor.promised(c) && c.rowAt >= c.textAt && h.text != c.text:
+	case told && c.text != "" && r.vendor.promised(c) && h.text != c.text:
 		r.wrong("the transcript of call %s is %q, the vendor's %q", c.ID, h.text, c.text)
 	case c.text == "" && c.Flag && c.listed && !h.transcript && parts.Transcript.State != call.Lost:
 		r.wrong("the transcript of call %s was promised and never given: %+v", c.ID, parts.Transcript)

@@ -35,6 +35,7 @@ type modelCall struct {
 	shown, changed   int      // the vendor's count of mutations when it was listed, or changed, last
 	rowAt, textAt    int      // the same, of its row and of its text
 	hidden           int      // the same, when it was last taken off the list
+	denied           int      // the same, when it was last asked for in vain because it was off the list
 	givenAt, shownAt time.Time
 	mendedAt, goneAt time.Time // when its recording was last out of reach
 }
@@ -289,7 +290,10 @@ func (v *modelVendor) Fetch(ctx context.Context, _ string, docs call.Documents) 
 		return call.Document{}, err
 	}
 	v.mu.Lock()
-	c, _ := v.find(docs)
+	c, listed := v.find(docs)
+	if c == nil {
+		v.deny(listed.ID)
+	}
 	doc := call.Document{Status: 404, Body: json.RawMessage(`"none"`), FetchedAt: time.Now()}
 	if c != nil && c.text != "" {
 		body, _ := json.Marshal(c.text)
@@ -297,4 +301,13 @@ func (v *modelVendor) Fetch(ctx context.Context, _ string, docs call.Documents) 
 	}
 	v.mu.Unlock()
 	return doc, v.travel(ctx)
+}
+
+// deny notes that a call was asked for by id in vain.
+func (v *modelVendor) deny(id string) {
+	for _, c := range v.calls {
+		if c.ID == id {
+			c.denied = v.mutations
+		}
+	}
 }
