@@ -431,3 +431,31 @@ func TestFailureIsJudgedByTheFreshestAnswer(t *testing.T) {
 		}
 	})
 }
+
+// TestRoundDoesNotProveAReplacedRecording: one that was replaced while the round
+// fetched it keeps the round from being complete.
+func TestRoundDoesNotProveAReplacedRecording(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.spoken().Mark = "one"
+		b.media.sound = func(string) (string, float64) { return b.vendor.calls[0].Mark, 0 }
+		b.answerMedia(func(string) error {
+			b.answerMedia(nil)
+			if err := b.engine.Head(b.t.Context()); err != nil {
+				b.t.Error(err)
+			}
+			return nil
+		})
+		b.vendor.onList = func(int) {
+			if b.media.gets > 0 {
+				b.vendor.edit(func() { b.vendor.calls[0].Mark = "other" })
+			}
+		}
+		if r := b.round(false); r.Complete {
+			b.t.Errorf("complete: %+v", b.load("spoken").Parts.Recording)
+		}
+		b.mustRound(false)
+		if got := b.load("spoken"); got.RecordingMark != "list:other" || b.media.gets != 2 {
+			b.t.Errorf("mark %s, %d transfers", got.RecordingMark, b.media.gets)
+		}
+	})
+}
