@@ -3,10 +3,11 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
-	"io"
+	"errors"
 	"math/big"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // metadata hides the card data in the strings, keys and numbers of a JSON
@@ -42,44 +43,83 @@ type level struct {
 	key             string
 }
 
+var errNoJSON = errors.New("not one JSON value")
+
+// walk visits the tokens in place: most of a call may be here.
 func (w *walker) walk() error {
-	dec := json.NewDecoder(bytes.NewReader(w.raw))
-	dec.UseNumber()
-	for {
-		before := int(dec.InputOffset())
-		tok, err := dec.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		end := int(dec.InputOffset())
-		start := end - len(bytes.TrimLeft(w.raw[before:end], " \t\r\n,:"))
-		w.token(tok, start, end)
+	if !json.Valid(w.raw) {
+		return errNoJSON
 	}
+	for i := 0; i < len(w.raw); {
+		switch c := w.raw[i]; {
+		case c == '{' || c == '[':
+			w.levels = append(w.levels, level{object: c == '{'})
+			i++
+		case c == '}' || c == ']':
+			w.levels = w.levels[:len(w.levels)-1]
+			w.valueDone()
+			i++
+		case c == '"':
+			end := endOfString(w.raw, i)
+			w.text(unquote(w.raw[i:end]), i, end)
+			i = end
+		case c == '-' || '0' <= c && c <= '9':
+			end := i + 1
+			for end < len(w.raw) && strings.IndexByte("+-.0123456789Ee", w.raw[end]) >= 0 {
+				end++
+			}
+			w.value(integer(string(w.raw[i:end])), i, end)
+			w.valueDone()
+			i = end
+		case 'a' <= c && c <= 'z': // true, false, null
+			for i < len(w.raw) && 'a' <= w.raw[i] && w.raw[i] <= 'z' {
+				i++
+			}
+			w.valueDone()
+		default:
+			i++
+		}
+	}
+	return nil
 }
 
-// token handles the token at raw[start:end].
-func (w *walker) token(tok json.Token, start, end int) {
-	switch v := tok.(type) {
-	case json.Delim:
-		if v == '{' || v == '[' {
-			w.levels = append(w.levels, level{object: v == '{'})
-			return
+// endOfString returns what follows the string that begins at start.
+func endOfString(raw []byte, start int) int {
+	i := start + 1
+	for ; raw[i] != '"'; i++ {
+		if raw[i] == '\\' {
+			i++
 		}
-		w.levels = w.levels[:len(w.levels)-1]
-	case string:
-		if l := w.top(); l != nil && l.object && !l.atValue {
-			l.key, l.atValue = v, true
-			hidden, changed := Text(v)
-			w.replace(hidden, changed, start, end)
-			return
-		}
-		w.value(v, start, end)
-	case json.Number:
-		w.value(integer(v.String()), start, end)
 	}
+	return i + 1
+}
+
+// unquote decodes a valid JSON string.
+func unquote(quoted []byte) string {
+	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner)
+	}
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		panic("redact: a valid string does not decode: " + err.Error())
+	}
+	return s
+}
+
+// text handles the string at raw[start:end], a key or a value.
+func (w *walker) text(s string, start, end int) {
+	if l := w.top(); l != nil && l.object && !l.atValue {
+		l.key, l.atValue = s, true
+		hidden, changed := Text(s)
+		w.replace(hidden, changed, start, end)
+		return
+	}
+	w.value(s, start, end)
+	w.valueDone()
+}
+
+// valueDone notes that a key comes next where there are keys.
+func (w *walker) valueDone() {
 	if l := w.top(); l != nil {
 		l.atValue = false
 	}
