@@ -14,7 +14,7 @@ import (
 )
 
 // List returns one page of calls, without their transcripts. A limit of 0
-// means 25. Going on from a page's cursor neither skips nor repeats calls
+// means 25; large calls make a page shorter than its limit. Going on from a page's cursor neither skips nor repeats calls
 // while others arrive. A cursor of another order is call.ErrBadCursor.
 //
 // By start, which is the order of the time index, a page costs what it shows;
@@ -36,8 +36,11 @@ func (s *Store) List(ctx context.Context, q call.ListQuery) (call.List, error) {
 	return list, nil
 }
 
-// maxLimit bounds a page of List.
-const maxLimit = 1 << 20
+// What bounds a page of List.
+const (
+	maxLimit     = 1 << 20
+	maxPageBytes = 8 << 20 // before its last call
+)
 
 // lister is one run of List.
 type lister struct {
@@ -254,11 +257,15 @@ func (s *Store) page(ctx context.Context, l *lister) (call.List, error) {
 		list.Next = l.cursor(&l.found[l.limit-1])
 		l.found = l.found[:l.limit]
 	}
+	size := 0
 	for some := range slices.Chunk(l.found, rowsPerView) {
-		had := len(list.Calls)
+		had, before := len(list.Calls), size
 		err := s.viewCalls(ctx, func(tx *bolt.Tx) error {
-			list.Calls = list.Calls[:had]
+			list.Calls, size = list.Calls[:had], before
 			for _, p := range some {
+				if size > maxPageBytes {
+					return nil
+				}
 				key, err := parseCallKey(p.key)
 				if err != nil {
 					return err
@@ -268,6 +275,7 @@ func (s *Store) page(ctx context.Context, l *lister) (call.List, error) {
 					return fmt.Errorf("call %.128q: %w", key, err)
 				}
 				list.Calls = append(list.Calls, r.Call)
+				size += bulk(&r.Call)
 			}
 			return nil
 		})
@@ -275,5 +283,22 @@ func (s *Store) page(ctx context.Context, l *lister) (call.List, error) {
 			return call.List{}, err
 		}
 	}
+	if n := len(list.Calls); n < len(l.found) {
+		list.Next = l.cursor(&l.found[n-1])
+	}
 	return list, nil
+}
+
+// bulk is the size of what may be large in a call without its transcript.
+func bulk(c *call.Call) int {
+	n := len(c.Metadata)
+	for _, text := range []*string{c.Summary, c.Note} {
+		if text != nil {
+			n += len(*text)
+		}
+	}
+	for _, topic := range c.Topics {
+		n += len(topic)
+	}
+	return n
 }

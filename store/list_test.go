@@ -1,8 +1,11 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,5 +193,44 @@ func TestDueQueues(t *testing.T) {
 	}
 	if _, err := s.Due(t.Context(), "a", "audio", epoch, 1); err == nil {
 		t.Error("an unknown part was accepted")
+	}
+}
+
+// Large calls make a page shorter than asked for, and the pages together whole.
+func TestListOfLargeCalls(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	var want []string
+	for i := range 20 {
+		r := record("a", call.ID(fmt.Sprintf("%02d", i)), 0)
+		text := strings.Repeat("tea ", maxPageBytes/4/5) // a fifth of a page
+		switch i % 3 {
+		case 0:
+			r.Call.Summary = &text
+		case 1:
+			r.Call.Note = &text
+		default:
+			r.Call.Metadata = json.RawMessage(`"` + text + `"`)
+		}
+		save(t, s, write(r))
+		want = append(want, r.Call.Key.String())
+	}
+	q, seen := call.ListQuery{Limit: 200}, []string{}
+	for {
+		list, err := s.List(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(list.Calls); n == 0 || n > 6 || list.Total != len(want) {
+			t.Fatalf("%d calls on a page, total %d", n, list.Total)
+		}
+		for _, c := range list.Calls {
+			seen = append(seen, c.Key.String())
+		}
+		if q.After = list.Next; q.After == "" {
+			break
+		}
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("listed %q", seen)
 	}
 }
