@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"callsyncd/call"
 	"callsyncd/config"
@@ -77,6 +80,9 @@ func measure(path string, out *json.Encoder) error {
 		if err != nil {
 			return err
 		}
+		if err := readAtOnce(a); err != nil {
+			return err
+		}
 		for _, r := range report.Sources {
 			if err := out.Encode(peak{string(r.Source), highWater(), r.Counts.Calls, r.Complete, r.Error}); err != nil {
 				return err
@@ -101,6 +107,26 @@ func syncAndIndex(ctx context.Context, a *service.Archive, names []call.SourceID
 	stop()
 	following.Wait()
 	return report, err
+}
+
+// readAtOnce asks for as much as one answer may hold, several times at once.
+func readAtOnce(a *service.Archive) error {
+	var reading errgroup.Group
+	const list = "/v1/calls?limit=200&fields=full"
+	for _, path := range []string{"/v1/search?q=tea&limit=200", "/v1/search?q=a&limit=200", list, list} {
+		reading.Go(func() error {
+			req := httptest.NewRequest(http.MethodGet, path, nil)
+			req.Host = "callsyncd.local"
+			req.Header.Set("Authorization", "Bearer "+a.Token().Reveal())
+			w := httptest.NewRecorder()
+			a.Handler().ServeHTTP(w, req)
+			if w.Code != http.StatusOK {
+				return fmt.Errorf("%s: %d", path, w.Code)
+			}
+			return nil
+		})
+	}
+	return reading.Wait()
 }
 
 // highWater is the most memory this process had, in KiB.
@@ -141,10 +167,6 @@ func gluttons(h *hostile) {
 	h.rogue("different-words").add("a", map[string]any{"transcript": "Agent: " + different("a") + "\nUser: " + different("u"), "summary": different("s")})
 	lines := h.rogue("forty-thousand-turns")
 	lines.add("a", map[string]any{"transcript": strings.Repeat("Agent: hello there\nUser: good day\n", 20_000)})
-	many := `{"calls":[` + manyRows(1000) + `],"total":1000,"limit":1000}`
-	h.rogue("thousand-rows").list = func(w http.ResponseWriter, _ *http.Request, page int) {
-		text(map[bool]string{true: many, false: `{"calls":[],"total":1000}`}[page == 1])(w, nil)
-	}
 	h.rogue("names-of-everybody").add("a", nil)
 	h.rogue("fifteen-megabytes-of-one-call").add("a", map[string]any{"summary": strings.Repeat("tea ", 15<<18)})
 	h.rogue("names-of-everybody").one = func(w http.ResponseWriter, r *http.Request) {
@@ -197,7 +219,7 @@ func manyNames(page, n int) []map[string]string {
 
 // TestHostileVendorsStaySmall lets vendors send as much as they can to a process
 // of its own, all at once, and looks at the most memory it ever had: those that
-// have no end, and what is within every limit and is stored and indexed.
+// have no end, and what is within every limit and is stored, indexed and read.
 func TestHostileVendorsStaySmall(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("the system does not say how much memory a process had")
@@ -208,7 +230,7 @@ func TestHostileVendorsStaySmall(t *testing.T) {
 	t.Parallel()
 	h := newHostile(t)
 	gluttons(h)
-	for i := range 3 { // what is within every limit, several times at once
+	for i := range 2 { // what is within every limit, several times at once
 		h.rogue(fmt.Sprintf("fifteen-megabytes-%d", i)).list = text(`{"calls":[` + manyRows(1000) + `],"x":"` + strings.Repeat("x", 10<<20) + `","total":1000,"limit":1000}`).page()
 	}
 	h.options(t) // writes the configuration
