@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -32,6 +33,9 @@ type Store interface {
 	Versions(ctx context.Context, key call.Key) ([]call.Version, error)
 	// History tells the life of a call, oldest event first.
 	History(ctx context.Context, key call.Key) ([]call.Event, error)
+	// OldestGap answers since when the part of a source is open that has been for
+	// longest; ok is false when none is.
+	OldestGap(ctx context.Context, source call.SourceID) (since time.Time, ok bool, err error)
 	// Statements answers up to limit statements of one source, newest first.
 	Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error)
 	List(ctx context.Context, q call.ListQuery) (call.List, error)

@@ -103,6 +103,10 @@ func (f *fake) History(_ context.Context, key call.Key) ([]call.Event, error) {
 
 // Statements knows two sources; the one that is not configured any more has
 // the newer statement.
+func (f *fake) OldestGap(context.Context, call.SourceID) (time.Time, bool, error) {
+	return at("2025-12-01T12:00:00Z"), true, f.err
+}
+
 func (f *fake) Statements(_ context.Context, source call.SourceID, limit int) ([]call.Statement, error) {
 	newest := map[call.SourceID]time.Time{"crm": at("2025-12-02T00:00:00Z"), "erp": at("2025-12-02T12:00:00Z")}[source]
 	if newest.IsZero() {

@@ -25,8 +25,19 @@ func (s *server) metrics(ctx context.Context, _ *input) (func(http.ResponseWrite
 	if err != nil {
 		return nil, err
 	}
+	open := make(map[call.SourceID]time.Time)
+	for i := range report.Sources {
+		name := report.Sources[i].Name
+		since, ok, err := s.Store.OldestGap(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			open[name] = since
+		}
+	}
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(statusMetrics{report}); err != nil {
+	if err := registry.Register(statusMetrics{report, open}); err != nil {
 		return nil, err
 	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}).ServeHTTP, nil
@@ -71,6 +82,7 @@ var (
 	metricLost           = gauge("source_parts_lost", "Parts of calls that are lost and not acknowledged.", "source", "part")
 	metricAcknowledged   = gauge("source_parts_acknowledged", "Lost parts of calls that somebody accepted.", "source")
 	metricNextLoss       = gauge("source_next_loss_seconds", "Time until a pending part would be lost.", "source")
+	metricOldestGap      = gauge("source_oldest_gap_age_seconds", "How long the oldest part has been pending, or lost and not acknowledged; 0 without any.", "source")
 	metricLastHead       = gauge("source_last_head_timestamp_seconds", "When the newest calls were last walked without fault.", "source")
 	metricLastWalk       = gauge("source_last_complete_walk_timestamp_seconds", "When the vendor's whole list was last walked without fault.", "source")
 	metricClockAhead     = gauge("source_clock_ahead_seconds", "How far this machine's clock is ahead of the vendor's.", "source")
@@ -79,11 +91,14 @@ var (
 	metricLookups        = counter("source_lookup_requests_total", "Requests made to the vendor's API to look up names.", "source")
 	metricBudgetRequests = gauge("source_budget_requests", "Requests allowed in a window of this many seconds.", "source", "window_seconds")
 	metricBudgetSpent    = gauge("source_budget_requests_spent", "Requests made in the present window.", "source", "window_seconds")
-	metricFamilies       = []metric{metricBuild, metricStarted, metricGreen, metricIndexReady, metricIndexDocuments, metricIndexLag, metricSourceGreen, metricSourceRefused, metricCalls, metricSettled, metricVendorCalls, metricTranscripts, metricRecordings, metricRecordingsSize, metricPending, metricLost, metricAcknowledged, metricNextLoss, metricLastHead, metricLastWalk, metricClockAhead, metricWatermark, metricRequests, metricLookups, metricBudgetRequests, metricBudgetSpent}
+	metricFamilies       = []metric{metricBuild, metricStarted, metricGreen, metricIndexReady, metricIndexDocuments, metricIndexLag, metricSourceGreen, metricSourceRefused, metricCalls, metricSettled, metricVendorCalls, metricTranscripts, metricRecordings, metricRecordingsSize, metricPending, metricLost, metricAcknowledged, metricNextLoss, metricOldestGap, metricLastHead, metricLastWalk, metricClockAhead, metricWatermark, metricRequests, metricLookups, metricBudgetRequests, metricBudgetSpent}
 )
 
 // statusMetrics shows one status report to Prometheus.
-type statusMetrics struct{ report call.StatusReport }
+type statusMetrics struct {
+	report call.StatusReport
+	open   map[call.SourceID]time.Time // since when the oldest gap of a source is one
+}
 
 // Describe implements prometheus.Collector.
 func (m statusMetrics) Describe(out chan<- *prometheus.Desc) {
@@ -104,7 +119,13 @@ func (m statusMetrics) Collect(out chan<- prometheus.Metric) {
 	show(metricIndexDocuments, float64(m.report.Index.Documents))
 	show(metricIndexLag, float64(m.report.Index.Lag))
 	for i := range m.report.Sources {
-		showSource(&m.report.Sources[i], show)
+		s := &m.report.Sources[i]
+		showSource(s, show)
+		age := time.Duration(0)
+		if since, ok := m.open[s.Name]; ok {
+			age = max(0, m.report.Now.Sub(since))
+		}
+		show(metricOldestGap, age.Seconds(), string(s.Name))
 	}
 }
 

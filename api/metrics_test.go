@@ -3,6 +3,7 @@ package api
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -25,14 +26,14 @@ func fullStatus(t *testing.T) call.StatusReport {
 }
 
 func TestMetricsAreWellNamed(t *testing.T) {
-	problems, err := testutil.CollectAndLint(statusMetrics{fullStatus(t)})
+	problems, err := testutil.CollectAndLint(statusMetrics{fullStatus(t), map[call.SourceID]time.Time{"crm": at("2025-12-01T12:00:00Z")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	if n := testutil.CollectAndCount(statusMetrics{fullStatus(t)}); n < len(metricFamilies) {
+	if n := testutil.CollectAndCount(statusMetrics{fullStatus(t), map[call.SourceID]time.Time{"crm": at("2025-12-01T12:00:00Z")}}); n < len(metricFamilies) {
 		t.Errorf("%d metrics from %d families", n, len(metricFamilies))
 	}
 }
@@ -42,6 +43,9 @@ func TestMetricsValues(t *testing.T) {
 # HELP callsyncd_source_next_loss_seconds Time until a pending part would be lost.
 # TYPE callsyncd_source_next_loss_seconds gauge
 callsyncd_source_next_loss_seconds{source="crm"} 750
+# HELP callsyncd_source_oldest_gap_age_seconds How long the oldest part has been pending, or lost and not acknowledged; 0 without any.
+# TYPE callsyncd_source_oldest_gap_age_seconds gauge
+callsyncd_source_oldest_gap_age_seconds{source="crm"} 43200
 # HELP callsyncd_source_parts_lost Parts of calls that are lost and not acknowledged.
 # TYPE callsyncd_source_parts_lost gauge
 callsyncd_source_parts_lost{part="record",source="crm"} 0
@@ -52,8 +56,8 @@ callsyncd_source_parts_lost{part="transcript",source="crm"} 0
 # TYPE callsyncd_source_last_head_timestamp_seconds gauge
 callsyncd_source_last_head_timestamp_seconds{source="crm"} 1.7646333e+09
 `
-	if err := testutil.CollectAndCompare(statusMetrics{fullStatus(t)}, strings.NewReader(want),
-		"callsyncd_source_next_loss_seconds", "callsyncd_source_parts_lost", "callsyncd_source_last_head_timestamp_seconds"); err != nil {
+	if err := testutil.CollectAndCompare(statusMetrics{fullStatus(t), map[call.SourceID]time.Time{"crm": at("2025-12-01T12:00:00Z")}}, strings.NewReader(want),
+		"callsyncd_source_next_loss_seconds", "callsyncd_source_oldest_gap_age_seconds", "callsyncd_source_parts_lost", "callsyncd_source_last_head_timestamp_seconds"); err != nil {
 		t.Error(err)
 	}
 }

@@ -46,6 +46,10 @@ type Record struct {
 	// the state of the main one alone; Parts.Recording speaks for all of them.
 	Further []FurtherRecording `json:"further,omitempty"`
 	Main    Part               `json:"main,omitzero"`
+	// OpenSince is since when each part is pending or lost without a break. The
+	// store keeps it; of calls stored by earlier versions it is when they were
+	// first seen.
+	OpenSince map[PartName]time.Time `json:"open_since,omitempty"`
 }
 
 // FormerRecording is a stored recording that is not the current one.

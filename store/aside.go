@@ -231,6 +231,7 @@ func (w *writer) substitute(callKey []byte, l *leftover) error {
 		}
 	}
 	r, refs := l.record(w.now)
+	r.OpenSince = openSince(&call.Record{}, &r, w.now)
 	body, err := encodeRecord(&r, &refs)
 	if err != nil {
 		return err

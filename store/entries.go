@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -17,11 +18,14 @@ type entry struct {
 	bucket, key, value []byte
 }
 
-// The values of the gaps bucket.
-var (
-	gapPending = []byte{1}
-	gapLost    = []byte{2}
+// The values of the gaps bucket begin with these. Since when the part is open
+// follows, of an acknowledged loss acceptedGap; nothing in rows of before.
+const (
+	gapPending = 1
+	gapLost    = 2
 )
+
+var acceptedGap = noDeadline
 
 // entriesOf returns the rows a record implies: its place in the time index,
 // its pending parts in both queues, and its gaps.
@@ -40,13 +44,47 @@ func entriesOf(callKey []byte, r *call.Record) []entry {
 			entries = append(entries,
 				entry{bucketDue, appendID(due, c.ID), appendDeadline(nil, part.Deadline)},
 				entry{bucketDeadlines, appendID(deadline, c.ID), appendTime(nil, part.NextTry)},
-				entry{bucketGaps, gap, gapPending})
+				entry{bucketGaps, gap, gapValue(gapPending, part, r.OpenSince[name])})
 		case call.Lost:
-			entries = append(entries, entry{bucketGaps, gap, gapLost})
+			entries = append(entries, entry{bucketGaps, gap, gapValue(gapLost, part, r.OpenSince[name])})
 		}
 	}
 	return entries
 }
+
+func gapValue(state byte, part *call.Part, since time.Time) []byte {
+	switch {
+	case since.IsZero():
+		return []byte{state}
+	case state == gapLost && part.Acknowledged != nil:
+		return append([]byte{state}, acceptedGap...)
+	}
+	return appendTime([]byte{state}, since)
+}
+
+// openSince says of each part that is pending or lost since when.
+func openSince(old, next *call.Record, now time.Time) map[call.PartName]time.Time {
+	var all map[call.PartName]time.Time
+	for _, name := range call.PartNames {
+		if !isOpen(next.Parts.Of(name)) {
+			continue
+		}
+		since := old.OpenSince[name]
+		switch {
+		case !isOpen(old.Parts.Of(name)):
+			since = now
+		case since.IsZero():
+			since = old.Call.FirstSeenAt
+		}
+		if all == nil {
+			all = make(map[call.PartName]time.Time)
+		}
+		all[name] = since
+	}
+	return all
+}
+
+func isOpen(p *call.Part) bool { return p.State == call.Pending || p.State == call.Lost }
 
 // timeKey is the place of a call in the time index.
 func timeKey(c *call.Call) []byte {

@@ -47,6 +47,40 @@ func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, li
 	return gaps, next, nil
 }
 
+// OldestGap is since when the part of a source is open that has been for longest,
+// pending or lost without acknowledgement; ok is false when none is.
+func (s *Store) OldestGap(ctx context.Context, source call.SourceID) (since time.Time, ok bool, err error) {
+	err = s.scan(ctx, bucketGaps, sourcePrefix(source), nil, scanner{row: func(tx *bolt.Tx, k, v []byte) (bool, error) {
+		at, open, err := openedAt(tx, k, v)
+		if err == nil && open && (!ok || at.Before(since)) {
+			since, ok = at, true
+		}
+		return err == nil, err
+	}})
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("oldest gap of source %s: %w", source, err)
+	}
+	return since, ok, nil
+}
+
+// openedAt reads from a row of the gaps bucket, or from its call where that does
+// not tell, since when a part is open; open is false for an acknowledged loss.
+func openedAt(tx *bolt.Tx, k, v []byte) (at time.Time, open bool, err error) {
+	if len(v) == 1+timeBytes {
+		if bytes.Equal(v[1:], acceptedGap) {
+			return at, false, nil
+		}
+		at, _, err = cutTime(v[1:])
+		return at, true, err
+	}
+	key, name, err := parseGapKey(k)
+	if err != nil {
+		return at, false, err
+	}
+	r, err := loadRecord(tx, key, k[:len(k)-1])
+	return r.Call.FirstSeenAt, r.Parts.Of(name).Acknowledged == nil || r.Parts.Of(name).State == call.Pending, err
+}
+
 // loadGap builds the gap of a key of the gaps bucket from its call.
 func loadGap(tx *bolt.Tx, k []byte) (call.Gap, error) {
 	key, name, err := parseGapKey(k)

@@ -145,7 +145,8 @@ func (m *model) save(rt *rapid.T) {
 func (m *model) apply(w call.Write) {
 	key, next := w.Record.Call.Key, modelCall{record: w.Record}
 	c := &next.record.Call
-	if had := m.calls[key]; had != nil {
+	had := m.calls[key]
+	if had != nil {
 		next.versions = had.versions
 		c.FirstSeenAt, c.ChangedAt = had.record.Call.FirstSeenAt, had.record.Call.ChangedAt
 		for _, name := range call.PartNames {
@@ -168,6 +169,20 @@ func (m *model) apply(w call.Write) {
 		maps.Copy(docs, w.Documents)
 		next.versions = append(slices.Clone(next.versions), docs)
 		c.ChangedAt = m.now
+	}
+	next.record.OpenSince = nil
+	for _, name := range call.PartNames {
+		if state := next.record.Parts.Of(name).State; state != call.Pending && state != call.Lost {
+			continue
+		}
+		since := m.now
+		if had != nil && !had.record.OpenSince[name].IsZero() {
+			since = had.record.OpenSince[name]
+		}
+		if next.record.OpenSince == nil {
+			next.record.OpenSince = map[call.PartName]time.Time{}
+		}
+		next.record.OpenSince[name] = since
 	}
 	c.Version, c.Source, c.ID = len(next.versions), key.Source, key.ID
 	next.record.Mirror()

@@ -69,6 +69,8 @@ type storedRecord struct {
 	Former  []call.FormerRecording  `json:"former,omitzero"`
 	Further []call.FurtherRecording `json:"further,omitzero"`
 	Main    call.Part               `json:"main,omitzero"`
+
+	OpenSince map[call.PartName]time.Time `json:"open_since,omitempty"`
 }
 
 // markSeparator stands between the list fingerprint and the recording's mark,
@@ -96,7 +98,7 @@ const ownTranscript = 0
 // encodeRecord encodes a record without its key and transcript. What the
 // engine asks for on every list row comes first, in front of the packed JSON.
 func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
-	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom, r.MissedSweeps, r.RecordingMark, r.Former, r.Further, r.Main})
+	body, err := json.Marshal(storedRecord{storedCall(r.Call), r.Parts, r.Fingerprints, r.TranscriptFrom, r.MissedSweeps, r.RecordingMark, r.Former, r.Further, r.Main, r.OpenSince})
 	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)
 	}
@@ -201,7 +203,7 @@ func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) 
 		return r, refs, fmt.Errorf("%w: %w", call.ErrCorrupt, err)
 	}
 	r = call.Record{Call: call.Call(stored.Call), Parts: stored.Parts, Fingerprints: stored.Fingerprints, TranscriptFrom: stored.TranscriptFrom, MissedSweeps: stored.MissedSweeps,
-		RecordingMark: stored.RecordingMark, Former: stored.Former, Further: stored.Further, Main: stored.Main}
+		RecordingMark: stored.RecordingMark, Former: stored.Former, Further: stored.Further, Main: stored.Main, OpenSince: stored.OpenSince}
 	r.Call.Key, r.Call.Source, r.Call.ID = key, key.Source, key.ID
 	r.Call.Version = len(refs.versions)
 	if len(metadata) > 0 {

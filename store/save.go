@@ -296,6 +296,7 @@ func (w *writer) call(write *call.Write, counts *call.Counts) error {
 	c.Version = len(refs.versions)
 	keepAcknowledged(&old, &r)
 	r.Mirror()
+	r.OpenSince = openSince(&old, &r, w.now)
 	body, err := encodeRecord(&r, &refs)
 	if err != nil {
 		return err

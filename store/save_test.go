@@ -31,6 +31,8 @@ func TestSaveKeepsEveryField(t *testing.T) {
 	want := r
 	want.Call.Source, want.Call.ID = "crm", "id"
 	want.Call.Version, want.Call.FirstSeenAt, want.Call.ChangedAt = 1, got.Call.ChangedAt, got.Call.ChangedAt
+	opened := got.Call.FirstSeenAt
+	want.OpenSince = map[call.PartName]time.Time{call.PartTranscript: opened, call.PartSummary: opened, call.PartRecording: opened}
 	want.Mirror()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -60,6 +62,9 @@ func fill(v reflect.Value, n int) {
 		fill(v.Index(0), n)
 		fill(v.Index(1), n+1)
 	case reflect.Map:
+		if v.Type() != reflect.TypeFor[map[string]string]() {
+			return // the store's own
+		}
 		v.Set(reflect.ValueOf(map[string]string{"list": "aa", "detail": "bb"}))
 	case reflect.String:
 		v.SetString("text " + string(rune('a'+n%26)))
@@ -339,4 +344,45 @@ func TestCancelled(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
+}
+
+// The oldest gap is the one open for longest without a break; accepted losses are
+// none.
+func TestOldestGap(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	oldest := func(want time.Time) {
+		t.Helper()
+		since, ok, err := s.OldestGap(t.Context(), "crm")
+		if err != nil || ok == want.IsZero() || !since.Equal(want) {
+			t.Errorf("open since %s (%v, %v), want %s", since, ok, err, want)
+		}
+	}
+	oldest(time.Time{})
+	first, second := record("crm", "1", 1), record("crm", "2", 2)
+	first.Parts.Transcript = call.Part{State: call.Pending, NextTry: epoch}
+	save(t, s, write(first))
+	opened := load(t, s, first.Call.Key).Call.FirstSeenAt
+	second.Parts.Recording = call.Part{State: call.Pending, NextTry: epoch}
+	save(t, s, write(second))
+	other := load(t, s, second.Call.Key).Call.FirstSeenAt
+	oldest(opened)
+	first.Parts.Transcript.Attempts = 3
+	save(t, s, call.Write{Record: first})
+	oldest(opened)
+	first.Parts.Transcript = call.Part{State: call.Stored}
+	save(t, s, call.Write{Record: first})
+	oldest(other)
+	second.Parts.Recording = call.Part{State: call.Lost, Reason: "gone"}
+	save(t, s, call.Write{Record: second})
+	oldest(other)
+	if err := s.Acknowledge(t.Context(), second.Call.Key, call.PartRecording, "known"); err != nil {
+		t.Fatal(err)
+	}
+	oldest(time.Time{})
+	first.Parts.Transcript = call.Part{State: call.Pending, NextTry: epoch}
+	save(t, s, call.Write{Record: first})
+	if since, ok, err := s.OldestGap(t.Context(), "crm"); err != nil || !ok || !since.After(other) {
+		t.Errorf("open again since %s, %v %v", since, ok, err)
+	}
+	save(t, s, write(record("other", "1", 1)))
 }

@@ -223,6 +223,10 @@ func (a *archive) Versions(ctx context.Context, key call.Key) ([]call.Version, e
 
 func (a *archive) List(context.Context, call.ListQuery) (call.List, error) { return call.List{}, nil }
 
+func (a *archive) OldestGap(context.Context, call.SourceID) (since time.Time, ok bool, err error) {
+	return since, false, nil
+}
+
 func (a *archive) Gaps(_ context.Context, source call.SourceID, _ string, _ int) ([]call.Gap, string, error) {
 	var out []call.Gap
 	for _, key := range a.order {
