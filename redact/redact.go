@@ -3,6 +3,7 @@ package redact
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -100,11 +101,21 @@ func hide(texts []string, speakers []int) bool {
 	}
 }
 
+// largeBytes is how long texts are that are examined one at a time: while it is
+// examined, each byte of a text of numbers takes a hundred of memory.
+const largeBytes = 256 << 10
+
+var large sync.Mutex
+
 // examine returns what is to be hidden, by piece.
 func examine(texts []string, speakers []int) []span {
 	size := 0
 	for _, text := range texts {
 		size += len(text)
+	}
+	if size > largeBytes {
+		large.Lock()
+		defer large.Unlock()
 	}
 	const perToken = 16 // bytes of text, at most, in most talks
 	d := dialogue{pieces: make([]piece, 0, len(texts)), tokens: make([]token, 0, size/perToken)}
