@@ -115,7 +115,7 @@ func (v *verifier) current(ctx context.Context, key call.Key, label string, rec 
 	}
 	v.report.Recordings++
 	v.report.Bytes += size
-	if rec.SHA256 == nil || sum != *rec.SHA256 || rec.SizeBytes == nil || size != *rec.SizeBytes {
+	if !isStored(rec, sum, size) {
 		v.problem("hash_mismatch", &key, *rec.File, "the recording is not the one that was stored: sha256 now %s, %d bytes; it is put aside and will be fetched again", sum, size)
 		v.refetch = append(v.refetch, refetch{key, label, *rec.File, "file_damaged"})
 	}
@@ -180,48 +180,78 @@ func (v *verifier) strays(ctx context.Context) error {
 // and fetched from the vendor while it still has them. What is left of a
 // damaged file is kept aside.
 func (v *verifier) reopen(ctx context.Context) error {
-	aside := map[string]bool{}
 	for _, again := range v.refetch {
-		record, err := v.a.store.Load(ctx, again.key)
-		if err != nil {
-			return err
-		}
-		if !again.reopen(&record, v.a.clock.Now().UTC()) {
-			continue // it was fetched again meanwhile
-		}
-		if again.reason == "file_damaged" && !aside[again.file] {
-			if err := v.a.media.SetAside(again.file); err != nil {
-				return err
-			}
-			aside[again.file] = true // recordings with the same content share it
-		}
-		write := call.Write{Record: record, Kind: call.ChangePart, Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}
-		if err := v.a.store.Save(ctx, call.Batch{Source: again.key.Source, Writes: []call.Write{write}}); err != nil {
+		fn := func(record *call.Record) (*call.Write, error) { return v.reopened(ctx, &again, record) }
+		if err := v.a.repair(ctx, again.key, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// reopen makes the recording pending in its record; false when that names
-// another file by now.
-func (r *refetch) reopen(record *call.Record, now time.Time) bool {
-	part, rec := record.MainPart(), record.Call.Recording
-	if r.label != "" {
-		f := record.FurtherOf(r.label)
-		part, rec = &f.Part, &f.Recording
+// repair changes a stored call while no engine works on it. Nobody works on the
+// calls of a source that is not configured any more.
+func (a *Archive) repair(ctx context.Context, key call.Key, fn func(*call.Record) (*call.Write, error)) error {
+	if s := a.source(key.Source); s != nil {
+		return s.engine.Repair(ctx, key, fn)
 	}
-	if rec == nil || rec.File == nil || *rec.File != r.file {
-		return false
+	record, err := a.store.Load(ctx, key)
+	if err != nil {
+		return err
 	}
-	if r.label == "" {
+	write, err := fn(&record)
+	if err != nil || write == nil {
+		return err
+	}
+	return a.store.Save(ctx, call.Batch{Source: key.Source, Writes: []call.Write{*write}})
+}
+
+// reopened is a call with the recording pending again; nil when that was fetched
+// again meanwhile.
+func (v *verifier) reopened(ctx context.Context, again *refetch, record *call.Record) (*call.Write, error) {
+	part, rec := again.find(record)
+	if rec == nil || rec.File == nil || *rec.File != again.file {
+		return nil, nil
+	}
+	sum, size, err := v.a.media.Hash(ctx, again.file)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, call.ErrNotFound): // gone, or put aside: recordings with the same content share it
+	case err == nil && isStored(rec, sum, size):
+		return nil, nil
+	default:
+		if err := v.a.media.SetAside(again.file); err != nil {
+			return nil, err
+		}
+	}
+	if again.label == "" {
 		record.Call.Recording, record.RecordingMark = nil, ""
 	} else {
 		*rec = call.Recording{}
 	}
-	*part = call.Part{State: call.Pending, Reason: r.reason, NextTry: now, Deadline: now.Add(time.Hour)}
+	now := v.a.clock.Now().UTC()
+	*part = call.Part{State: call.Pending, Reason: again.reason, NextTry: now, Deadline: now.Add(time.Hour)}
 	record.Join()
-	return true
+	return &call.Write{Record: *record, Kind: call.ChangePart,
+		Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}, nil
+}
+
+// find returns the recording in its call's record, nil when the call has none of
+// that label any more.
+func (r *refetch) find(record *call.Record) (*call.Part, *call.Recording) {
+	if r.label == "" {
+		return record.MainPart(), record.Call.Recording
+	}
+	if f := record.FurtherOf(r.label); f != nil {
+		return &f.Part, &f.Recording
+	}
+	return nil, nil
+}
+
+// isStored reports whether a file has the content that was stored.
+func isStored(rec *call.Recording, sum string, size int64) bool {
+	return rec.SHA256 != nil && sum == *rec.SHA256 && rec.SizeBytes != nil && size == *rec.SizeBytes
 }
 
 func (v *verifier) index(ctx context.Context) error {
