@@ -10,9 +10,12 @@ import (
 type Batch struct {
 	Source SourceID
 	Writes []Write
-	// Checkpoint and Budget replace the stored ones; nil leaves them alone.
+	// Checkpoint replaces the stored one; nil leaves it alone.
 	Checkpoint *Checkpoint
-	Budget     json.RawMessage
+	// Budget returns what replaces the stored budget, nil to leave it alone. It is
+	// called within the transaction, perhaps more than once, so that of several
+	// writers the one that commits last stores the latest state. nil is allowed.
+	Budget func() json.RawMessage
 	// Statement is added to the source's statements.
 	Statement *Statement
 }

@@ -29,7 +29,7 @@ func benchPage(page, size int) call.Batch {
 		}
 		return strings.Join(words, " ")
 	}
-	b := call.Batch{Source: "bench", Checkpoint: &call.Checkpoint{PageSize: page}, Budget: json.RawMessage(`{"used":1}`)}
+	b := call.Batch{Source: "bench", Checkpoint: &call.Checkpoint{PageSize: page}, Budget: spent(`{"used":1}`)}
 	for i := range size {
 		r := record("bench", call.ID(fmt.Sprintf("%016x-%016x", rng.Uint64(), rng.Uint64())), page*size+i)
 		r.Parts.Transcript.State, r.Parts.Summary.State = call.Stored, call.Stored

@@ -135,7 +135,7 @@ func TestCheckFindsAnyFlippedBit(t *testing.T) {
 	r.Call.Metadata = json.RawMessage(`{"rating": 5}`)
 	w := write(r)
 	w.Documents, w.Events = documents("a"), []call.Event{{Kind: call.EventParts, Note: "a word"}}
-	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}, Checkpoint: &call.Checkpoint{PageSize: 25}, Budget: json.RawMessage(`{"used": 7}`), Statement: &call.Statement{}}); err != nil {
+	if err := s.Save(t.Context(), call.Batch{Source: "crm", Writes: []call.Write{w}, Checkpoint: &call.Checkpoint{PageSize: 25}, Budget: spent(`{"used": 7}`), Statement: &call.Statement{}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SaveLookup(t.Context(), "crm", call.LookupTable{Name: "agents"}); err != nil {

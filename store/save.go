@@ -254,15 +254,24 @@ func (w *writer) batch(b *call.Batch) error {
 			return err
 		}
 	}
-	if b.Budget != nil {
-		if err := w.put(bucketBudgets, []byte(b.Source), sealRow([]byte(b.Source), b.Budget)); err != nil {
-			return err
-		}
+	if err := w.budget(b); err != nil {
+		return err
 	}
 	if b.Statement != nil {
 		return w.statement(b.Source, b.Statement)
 	}
 	return nil
+}
+
+func (w *writer) budget(b *call.Batch) error {
+	if b.Budget == nil {
+		return nil
+	}
+	state := b.Budget()
+	if state == nil {
+		return nil
+	}
+	return w.put(bucketBudgets, []byte(b.Source), sealRow([]byte(b.Source), state))
 }
 
 // call is the only way call content gets into the file. It keeps counters,

@@ -212,7 +212,7 @@ func TestSaveNothingDoesNotTouchTheFile(t *testing.T) {
 	r := record("crm", "1", 0)
 	save(t, s, write(r))
 	batch := call.Batch{Source: "crm", Writes: []call.Write{{Record: load(t, s, r.Call.Key)}},
-		Checkpoint: &call.Checkpoint{PageSize: 100}, Budget: json.RawMessage(`{"used":1}`)}
+		Checkpoint: &call.Checkpoint{PageSize: 100}, Budget: spent(`{"used":1}`)}
 	started := lastTransaction(t, s)
 	if err := s.Save(t.Context(), batch); err != nil || lastTransaction(t, s) == started {
 		t.Errorf("news was not written, %v", err)
@@ -235,7 +235,7 @@ func TestSaveCheckpointAndBudget(t *testing.T) {
 		t.Errorf("before: %s, %v", b, err)
 	}
 	cp := call.Checkpoint{Watermark: epoch, Order: call.OrderNewestFirst, Head: &call.Walk{StartedAt: epoch, Pages: 3}, Learned: map[string]string{"a": "b"}}
-	if err := s.Save(t.Context(), call.Batch{Source: "crm", Checkpoint: &cp, Budget: json.RawMessage(`{ "used": 1 }`)}); err != nil {
+	if err := s.Save(t.Context(), call.Batch{Source: "crm", Checkpoint: &cp, Budget: spent(`{ "used": 1 }`)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Save(t.Context(), call.Batch{Source: "erp", Checkpoint: &call.Checkpoint{PageSize: 1}}); err != nil {

@@ -107,6 +107,11 @@ func write(r call.Record) call.Write {
 	return call.Write{Record: r, Documents: documents(string(r.Call.ID)), Kind: call.ChangeNew}
 }
 
+// spent is a budget as it is saved.
+func spent(state string) func() json.RawMessage {
+	return func() json.RawMessage { return json.RawMessage(state) }
+}
+
 func save(t testing.TB, s *Store, writes ...call.Write) {
 	t.Helper()
 	b := call.Batch{Source: writes[0].Record.Call.Key.Source, Writes: writes}

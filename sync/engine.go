@@ -236,7 +236,7 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	requests, lookups := e.src.Budget.Counted()
 	next.Requests += requests - e.counted[0]
 	next.LookupRequests += lookups - e.counted[1]
-	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State(), Statement: statement}
+	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State, Statement: statement}
 	if err := e.store.Save(ctx, batch); err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 
 // write commits the new state of single calls, beside others doing the same.
 func (e *Engine) write(ctx context.Context, w call.Write) error {
-	batch := call.Batch{Source: e.src.ID, Writes: []call.Write{w}, Budget: e.src.Budget.State()}
+	batch := call.Batch{Source: e.src.ID, Writes: []call.Write{w}, Budget: e.src.Budget.State}
 	if err := e.store.Save(ctx, batch); err != nil {
 		return err
 	}

@@ -246,6 +246,40 @@ func TestSingleWritesSaveTheBudget(t *testing.T) {
 	})
 }
 
+// Of two writers the one that stores last knows of the requests of both, also
+// when the other came first and was held up.
+func TestTheLastWriteSavesTheLatestBudget(t *testing.T) {
+	inBubble(t, 2, func(b *testbed) {
+		limit := call.RateLimit{Requests: 1000, Per: 24 * time.Hour}
+		s := b.watched(limit)
+		b.mustRound(true)
+		first, second := b.load("c001"), b.load("c002")
+		write := func(r call.Record) {
+			if err := b.source.Budget.Take(b.t.Context()); err != nil {
+				b.t.Error(err)
+			}
+			if err := b.engine.write(b.t.Context(), call.Write{Record: r, Kind: call.ChangePart}); err != nil {
+				b.t.Error(err)
+			}
+		}
+		heldUp := make(chan struct{})
+		s.refusing(func(batch call.Batch) error {
+			if batch.Writes[0].Record.Call.ID == first.Call.ID {
+				<-heldUp
+			}
+			return nil
+		})
+		go write(first)
+		synctest.Wait()
+		write(second)
+		close(heldUp)
+		synctest.Wait()
+		if used := b.usedAfterCrash(limit); used != 2 {
+			b.t.Errorf("%d of 2 requests survive a crash", used)
+		}
+	})
+}
+
 // Parts whose time has come while no request may be made wait for the budget.
 func TestOverduePartsDoNotPollASpentBudget(t *testing.T) {
 	inBubble(t, 60, func(b *testbed) {

@@ -107,7 +107,7 @@ func (e *Engine) replaceNewest(ctx context.Context, was, st *call.Statement) err
 	if e.newest != was {
 		return nil
 	}
-	if err := e.store.Save(ctx, call.Batch{Source: e.src.ID, Statement: st, Budget: e.src.Budget.State()}); err != nil {
+	if err := e.store.Save(ctx, call.Batch{Source: e.src.ID, Statement: st, Budget: e.src.Budget.State}); err != nil {
 		return err
 	}
 	e.newest = st
