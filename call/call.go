@@ -84,6 +84,9 @@ type Recording struct {
 	// not be read from the file.
 	DurationSeconds *float64   `json:"duration_seconds"`
 	StoredAt        *time.Time `json:"stored_at"`
+	// EndUnproved is true of a recording that seems to lack its end, and whose
+	// transfer did not tell whether it was over.
+	EndUnproved bool `json:"end_unproved,omitempty"`
 }
 
 // Call is one conversation as every reader sees it: API, export, command line.

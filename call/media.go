@@ -13,12 +13,23 @@ type MediaExpect struct {
 	// ETag names exactly these bytes: a strong entity tag of an answer in plain
 	// encoding; empty when there is none.
 	ETag string
-	// Accept, which may be nil, decides about a whole recording before it is
-	// kept, by the length of its audio (nil when unknown) and its hash in hex.
-	Accept func(seconds *float64, sha256 string) bool
+	// EndUnproved is true when nothing tells the end of the body from a transfer
+	// that broke off: neither a length nor the way of the transfer.
+	EndUnproved bool
+	// Accept, which may be nil, decides about a whole recording before it is kept.
+	Accept func(Heard) bool
 	// FromBytes is where the body goes on in a recording whose beginning is on
 	// disk; 0 when the body is the whole of it.
 	FromBytes int64
+}
+
+// Heard is what a recording says of itself once it came.
+type Heard struct {
+	// Seconds is the length of the audio; nil when unknown.
+	Seconds *float64
+	SHA256  string // hex
+	// CutOff is true when the file announces more than it holds.
+	CutOff bool
 }
 
 // MediaPart is the beginning of a recording whose transfer broke off. The zero

@@ -69,8 +69,9 @@ func (h *hunt) keepFurther(ctx context.Context, t *errand, recording call.Record
 		next.AddFurther(call.FurtherRecording{Label: t.label, ListedAt: e.now().UTC()})
 		f = next.FurtherOf(t.label)
 	}
+	recording.EndUnproved = t.short
 	f.Recording = recording
-	f.Part = call.Part{State: call.Stored, Attempts: f.Part.Attempts, Reason: e.oddLength(t, &recording)}
+	f.Part = e.keptPart(t, &f.Part, &recording)
 	next.Join()
 	next.Mirror()
 	return e.write(ctx, call.Write{Record: next, Kind: call.ChangeRecording,

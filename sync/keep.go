@@ -13,10 +13,10 @@ import (
 // keepRecording stores the fact that the main recording is safely on disk.
 func (h *hunt) keepRecording(ctx context.Context, t *errand, recording call.Recording) error {
 	e, next := h.d.e, *h.record
-	recording.State, next.RecordingMark = call.Stored, t.link.Mark
+	recording.State, recording.EndUnproved, next.RecordingMark = call.Stored, t.short, t.link.Mark
 	next.Call.Recording = &recording
 	part := next.MainPart()
-	*part = call.Part{State: call.Stored, Attempts: part.Attempts, Reason: e.oddLength(t, &recording)}
+	*part = e.keptPart(t, part, &recording)
 	kept := aboutRecording("", part, recording.SHA256)
 	h.lookAgain(&next)
 	next.Join()
@@ -27,6 +27,24 @@ func (h *hunt) keepRecording(ctx context.Context, t *errand, recording call.Reco
 		w.Events = []call.Event{kept}
 	}
 	return e.write(ctx, w)
+}
+
+// endUnproved is the reason of a recording that is here, seems to lack its end,
+// and is fetched again until the late horizon has passed.
+const endUnproved = "end_unproved"
+
+// keptPart is the state of a recording that is on disk now.
+func (e *Engine) keptPart(t *errand, had *call.Part, r *call.Recording) call.Part {
+	if !r.EndUnproved {
+		return call.Part{State: call.Stored, Attempts: had.Attempts, Reason: e.oddLength(t, r)}
+	}
+	e.log.Warn("recording seems to lack its end", "call_id", string(t.key.ID), "label", t.label, "attempt", had.Attempts+1)
+	part, w := *had, e.weather(&t.record.Call, e.now().UTC())
+	part.Attempts++
+	if w.waited(w.base()) {
+		return lost(part, endUnproved)
+	}
+	return waiting(part, endUnproved, w, w.over())
 }
 
 // oddLength is the reason of a stored recording that is not as long as it should

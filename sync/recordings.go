@@ -336,6 +336,7 @@ type errand struct {
 	label  string       // empty for the main one
 	link   call.RecordingLink
 	fuse   time.Time // when the recording's turn is over
+	short  bool      // what came last seems to lack its end, and nothing vouched for that
 }
 
 // seconds is how long the recording should be; nil when nobody says. One of
@@ -394,8 +395,11 @@ func (e *Engine) fetchOnce(ctx context.Context, t *errand) (call.Recording, erro
 	defer func() { _ = body.Close() }()
 	expect.Label = t.label
 	if expect.MD5 == nil { // nothing else would tell half a recording from a whole one
-		expect.Accept = func(seconds *float64, sum string) bool {
-			return plausible(t.seconds(), seconds) || e.doubts.twice(doubted{t.key.ID, t.label}, sum)
+		expect.Accept = func(heard call.Heard) bool {
+			want := t.seconds()
+			fits := plausible(want, heard.Seconds)
+			t.short = expect.EndUnproved && (heard.CutOff || !fits && *heard.Seconds < *want)
+			return fits && !t.short || e.doubts.twice(doubted{t.key.ID, t.label}, heard.SHA256)
 		}
 	}
 	return e.media.Put(ctx, t.key, t.record.Call.Time(), &untilEnd{seat.pace(ctx, body), seat.leave}, expect)

@@ -71,6 +71,8 @@ func (e *Engine) RestlessMarks() bool {
 func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string, w *weather) {
 	part := r.MainPart()
 	switch {
+	case ev.Evidence != call.EvidencePresent && part.State != call.Stored && r.Call.Recording.EndUnproved:
+		// What is here does not prove that there is no more.
 	case ev.Evidence != call.EvidencePresent && part.State != call.Stored:
 		e.mu.Lock()
 		delete(e.refetching, r.Call.ID)
@@ -117,11 +119,21 @@ func (h *hunt) keepReplacement(ctx context.Context, t *errand, recording call.Re
 	e, record := h.d.e, h.record
 	old := *record.Call.Recording
 	same := *old.SHA256 == *recording.SHA256
-	if t.record.MainPart().Reason != lengthDiffers {
+	if t.record.MainPart().Reason != lengthDiffers && !old.EndUnproved {
 		e.learnRefetch(h.key.ID, !same)
 	}
+	recording.EndUnproved = t.short
 	next, now := *record, e.now().UTC()
-	next.RecordingMark, *next.MainPart() = t.link.Mark, call.Part{State: call.Stored, Reason: e.oddLength(t, &recording)}
+	part := e.keptPart(t, next.MainPart(), &recording)
+	if part.State == call.Stored {
+		part.Attempts = 0
+	}
+	next.RecordingMark, *next.MainPart() = t.link.Mark, part
+	if had := next.Call.Recording; had.EndUnproved && same && !t.short {
+		vouched := *had
+		vouched.EndUnproved = false // the same bytes, and this time their end was vouched for
+		next.Call.Recording = &vouched
+	}
 	if same {
 		h.lookAgain(&next)
 		next.Join()
@@ -134,9 +146,12 @@ func (h *hunt) keepReplacement(ctx context.Context, t *errand, recording call.Re
 		next.Call.Recording = &recording
 	} else {
 		aside = recording
-		next.MainPart().Reason = quarantined
+		if !old.EndUnproved {
+			*next.MainPart() = call.Part{State: call.Stored, Reason: quarantined}
+		}
+		is := next.MainPart()
 		event = call.Event{Kind: call.EventQuarantined, SHA256: *recording.SHA256, Note: why,
-			Parts: []call.PartEvent{{Part: call.PartRecording, State: call.Stored, Reason: quarantined}}}
+			Parts: []call.PartEvent{{Part: call.PartRecording, State: is.State, Reason: is.Reason}}}
 	}
 	next.Former = append(slices.Clone(record.Former), call.FormerRecording{Recording: aside, SetAsideAt: now})
 	h.lookAgain(&next)
@@ -151,7 +166,9 @@ func (e *Engine) keepOld(ctx context.Context, record *call.Record, why string) e
 	delete(e.refetching, record.Call.ID)
 	e.mu.Unlock()
 	next := *record
-	*next.MainPart() = call.Part{State: call.Stored, Reason: replacementNotHad}
+	if *next.MainPart() = (call.Part{State: call.Stored, Reason: replacementNotHad}); record.Call.Recording.EndUnproved {
+		*next.MainPart() = lost(*record.MainPart(), endUnproved)
+	}
 	next.RecordingMark = "" // the next one seen is believed
 	next.Join()
 	next.Mirror()
@@ -165,6 +182,10 @@ func (e *Engine) keepOld(ctx context.Context, record *call.Record, why string) e
 // half as long where the call's length is unknown.
 func worseRecording(c *call.Call, good, next *call.Recording) string {
 	switch known := c.DurationSeconds != nil && *c.DurationSeconds > 0; {
+	case next.EndUnproved && !good.EndUnproved:
+		return "the new recording seems to lack its end"
+	case next.EndUnproved && *next.SizeBytes < *good.SizeBytes:
+		return "the new recording lacks even more of its end"
 	case known && plausibleLength(c, good) && !plausibleLength(c, next):
 		return fmt.Sprintf("the new recording is %.0f s long, the call %.0f s", *next.DurationSeconds, *c.DurationSeconds)
 	case !known && good.DurationSeconds != nil && next.DurationSeconds != nil && *next.DurationSeconds < worseShare**good.DurationSeconds:

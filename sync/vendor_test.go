@@ -288,6 +288,8 @@ type fakeMedia struct {
 	stored map[call.Key]string
 	// sound is what the host sends, and how many seconds it lasts; nil for the link itself, of unknown length.
 	sound func(url string) (content string, seconds float64)
+	// endUnproved bodies end without a word, cutOff ones announce more than they hold.
+	endUnproved, cutOff bool
 }
 
 func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
@@ -304,7 +306,7 @@ func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart)
 	if m.sound != nil {
 		content, _ = m.sound(content)
 	}
-	return io.NopCloser(bytes.NewReader([]byte(content))), call.MediaExpect{SizeBytes: -1}, nil
+	return io.NopCloser(bytes.NewReader([]byte(content))), call.MediaExpect{SizeBytes: -1, EndUnproved: m.endUnproved}, nil
 }
 
 func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Reader, expect call.MediaExpect) (call.Recording, error) {
@@ -326,7 +328,7 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 		_, seconds := m.sound("/" + string(key.ID) + "?")
 		r.DurationSeconds = &seconds
 	}
-	if expect.Accept != nil && !expect.Accept(r.DurationSeconds, sum) {
+	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: r.DurationSeconds, SHA256: sum, CutOff: m.cutOff}) {
 		return call.Recording{}, oddLength{}
 	}
 	return r, nil

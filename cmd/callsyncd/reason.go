@@ -27,6 +27,7 @@ var reasonWords = map[string]string{
 	"budget":              "the vendor's request limit is used up; it is asked for when requests are free again",
 	"damaged":             "what was stored cannot be read any more and is kept aside; the vendor is asked for it again",
 	"fields_missing":      "the vendor's answer lacked what it usually has; it is asked for again",
+	"end_unproved":        "what came is kept, seems to lack its end, and the host did not say whether it was all; it is fetched again until the late horizon",
 	"no_space":            "the disk is full; nothing counts as lost for that, it is fetched when there is room",
 }
 

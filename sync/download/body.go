@@ -48,6 +48,7 @@ func (c *Client) open(ctx context.Context, t *transfer, response *http.Response,
 	switch encoding := encodingOf(response); {
 	case isPlain(encoding):
 		expect.MD5, expect.ETag = announcedMD5(response.Header, have.Bytes > 0), strongETag(response.Header)
+		expect.EndUnproved = size < 0 && expect.MD5 == nil && response.ProtoMajor < 2 && len(response.TransferEncoding) == 0
 	case encoding == "gzip", encoding == "x-gzip": // unasked; length and checksum are those of the compressed bytes
 		b.reader = &gunzip{wire: b.reader}
 		expect.SizeBytes = -1

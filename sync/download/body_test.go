@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -217,4 +218,32 @@ func TestTransferTimeOutsideBody(t *testing.T) {
 			t.Errorf("gave up after %v: %v", time.Since(begun), err)
 		}
 	})
+}
+
+// Only a length, a checksum, chunks or a compression tell the end of a body from
+// a connection that broke off.
+func TestEndOfBodyIsProved(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(w, sound)
+	_ = w.Close()
+	for name, test := range map[string]struct {
+		head, body string
+		unproved   bool
+	}{
+		"nothing":     {"", sound, true},
+		"an ETag":     {"ETag: \"v1\"\r\n", sound, true},
+		"a length":    {fmt.Sprintf("Content-Length: %d\r\n", len(sound)), sound, false},
+		"chunks":      {"Transfer-Encoding: chunked\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(sound), sound), false},
+		"compression": {"Content-Encoding: gzip\r\n", packed.String(), false},
+		"a checksum":  {fmt.Sprintf("ETag: \"%x\"\r\n", md5.Sum([]byte(sound))), sound, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := raw(t, "HTTP/1.1 200 OK\r\nConnection: close\r\n"+test.head+"\r\n"+test.body)
+			content, response, err := fetch(t, clientFor(t, Options{MaxBytes: 100}, server), signed(server.URL))
+			if err != nil || content != sound || response.Expect.EndUnproved != test.unproved {
+				t.Errorf("%q, %+v, %v", content, response, err)
+			}
+		})
+	}
 }
