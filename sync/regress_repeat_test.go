@@ -95,3 +95,32 @@ func TestArrivalsInAListGivenInWholePages(t *testing.T) {
 		})
 	}
 }
+
+// A walk that reads but a part of the list has no count to compare with what it
+// saw. But a count that goes down shows that a row vanished, which may have drawn
+// another over a page border.
+func TestWatermarkWaitsWhenRowsVanishFromAPartOfTheList(t *testing.T) {
+	cases := map[string]func(b *testbed){
+		"a window": func(b *testbed) { b.vendor.window = true; b.shuffle(); b.restart() },
+		"down to known ground": func(*testbed) {},
+	}
+	for name, of := range cases {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 95, func(b *testbed) {
+				of(b)
+				b.mustRound(true)
+				before := b.engine.Checkpoint()
+				time.Sleep(time.Minute)
+				b.vendor.edit(func() { b.vendor.calls = arriveInFront(15)(slices.Clone(b.vendor.calls)) })
+				b.moveAt(2, func(calls []*fakeCall) []*fakeCall { return slices.Delete(calls, 0, 1) })
+				err := b.engine.Head(b.t.Context())
+				if _, missing := b.store.Load(b.t.Context(), b.engine.key("new4")); missing == nil {
+					b.t.Fatal("the test no longer hides a new call")
+				}
+				if now := b.engine.Checkpoint(); !now.Watermark.Equal(before.Watermark) {
+					b.t.Errorf("%v; %s, %s; the watermark moved from %s to %s over a call that was hidden", err, now.Order, now.Learned, before.Watermark, now.Watermark)
+				}
+			})
+		})
+	}
+}

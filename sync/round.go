@@ -90,7 +90,11 @@ func (e *Engine) fullWalk(ctx context.Context, round bool) error {
 // time; only a walk without contradiction is proof. The watermark moves with the former.
 func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*call.Checkpoint) **call.Walk) error {
 	whole := err == nil && w.ended && !w.partial && w.window == nil
-	if whole && !w.sweep {
+	switch {
+	case err != nil || w.sweep:
+	case !whole:
+		err = w.partVerdict()
+	default:
 		if err = w.verdict(); err == nil {
 			err = e.vanished(ctx, w)
 		}

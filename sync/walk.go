@@ -402,7 +402,7 @@ func (w *walker) commit(ctx context.Context, work *pageWork) error {
 func (w *walker) verdict() error {
 	switch {
 	case w.unusable > 0:
-		return unproved("%d rows of the vendor's list have no usable id, or are too large, and could not be stored", w.unusable)
+		return w.unread()
 	case w.dropped:
 		return unproved("the vendor's count went down during the walk, so a page may have been shifted")
 	case w.shortfall() > 0:
@@ -413,6 +413,24 @@ func (w *walker) verdict() error {
 		return unproved("%d calls appeared while the list was read and the vendor's count went from %d to %d, so others vanished and may have hidden one", w.grown, *w.first, *w.walk.Total)
 	}
 	return nil
+}
+
+// partVerdict says whether a walk that read but a part of the list may have
+// passed over a row. It cannot compare what it saw with the vendor's count.
+func (w *walker) partVerdict() error {
+	switch {
+	case w.unusable > 0:
+		return w.unread()
+	case w.dropped && w.gapped:
+		return unproved("the vendor's count went down during the walk, so a page may have been shifted")
+	case w.stalled && !w.partial:
+		return unproved("the vendor gave a page twice instead of another")
+	}
+	return nil
+}
+
+func (w *walker) unread() error {
+	return unproved("%d rows of the vendor's list have no usable id, or are too large, and could not be stored", w.unusable)
 }
 
 // outgrew reports more new calls than the vendor's count grew by. A call that
