@@ -130,4 +130,7 @@ type Known struct {
 	RecordingPending bool
 	// RecordingMark is that of the stored recording; empty without one.
 	RecordingMark string
+	// Missing is true of a call that the last complete walk did not list, or that
+	// counts as deleted at the vendor.
+	Missing bool
 }

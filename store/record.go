@@ -77,6 +77,12 @@ type storedRecord struct {
 // where there is one.
 const markSeparator = "\x00"
 
+// The bits of a record's second byte. Records of before lack the missing mark.
+const (
+	pendingMark = 1 << iota // the recording is pending
+	missingMark             // not listed by the last sweep, or deleted at the vendor
+)
+
 // recordFormat began the values of the calls bucket before they were sealed.
 const recordFormat = 1
 
@@ -102,12 +108,15 @@ func encodeRecord(r *call.Record, refs *refs) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode call: %w", err)
 	}
-	pending := byte(0)
+	marks := byte(0)
 	if r.Parts.Recording.State == call.Pending {
-		pending = 1
+		marks |= pendingMark
+	}
+	if r.MissedSweeps > 0 || r.Call.DeletedUpstreamAt != nil {
+		marks |= missingMark
 	}
 	b := make([]byte, 0, len(body)+len(r.Call.Metadata)+64)
-	b = append(b, sealed, pending)
+	b = append(b, sealed, marks)
 	b = appendBytes(b, []byte(listAndMark(r)))
 	b = binary.AppendUvarint(b, uint64(len(refs.versions)))
 	for _, seq := range refs.versions {
@@ -139,7 +148,7 @@ func decodeKnown(key call.Key, b []byte) (known call.Known, err error) {
 }
 
 func cutKnown(b []byte) (known call.Known, rest []byte, err error) {
-	if len(b) < 2 || b[0] != recordFormat && b[0] != sealed || b[1] > 1 {
+	if len(b) < 2 || b[0] != recordFormat && b[0] != sealed || b[1] > pendingMark|missingMark {
 		return call.Known{}, nil, fmt.Errorf("%w: unknown record format", call.ErrCorrupt)
 	}
 	list, rest, err := cutBytes(b[2:])
@@ -147,7 +156,7 @@ func cutKnown(b []byte) (known call.Known, rest []byte, err error) {
 		return call.Known{}, nil, err
 	}
 	print, mark, _ := strings.Cut(string(list), markSeparator)
-	return call.Known{ListFingerprint: print, RecordingPending: b[1] == 1, RecordingMark: mark}, rest, nil
+	return call.Known{ListFingerprint: print, RecordingPending: b[1]&pendingMark != 0, RecordingMark: mark, Missing: b[1]&missingMark != 0}, rest, nil
 }
 
 func cutRefs(b []byte) (r refs, rest []byte, err error) {

@@ -300,3 +300,37 @@ func TestCallsOfTheFutureSettle(t *testing.T) {
 		}
 	})
 }
+
+// slowRelink reads two documents for a fresh link, the second of which waits for
+// its turn.
+type slowRelink struct{ *detailVendor }
+
+func (v *slowRelink) Relink(ctx context.Context, docs call.Documents) (call.Documents, error) {
+	first := time.Now()
+	time.Sleep(3 * time.Minute)
+	fresh, err := v.detailVendor.Relink(ctx, docs)
+	fresh["detail"] = call.Document{Body: docs["detail"].Body, FetchedAt: first}
+	return fresh, err
+}
+
+// An answer that was read long before the last one says nothing about the clock.
+func TestClockIsReadOffTheLastAnswer(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.vendor.calls[0].Recording = true
+		b.source.Provider = &slowRelink{&detailVendor{fakeVendor: b.vendor}}
+		b.restart()
+		b.mustRound(true)
+		record, known, err := b.engine.stored(b.t.Context(), call.Key{Source: "crm", ID: "c001"})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for range 20 {
+			if _, _, err := b.engine.relink(b.t.Context(), record.Call.Key, record, known); err != nil {
+				b.t.Fatal(err)
+			}
+			if skew := b.engine.Skew(); skew > maxSkew {
+				b.t.Fatalf("the clock is %s ahead", skew)
+			}
+		}
+	})
+}

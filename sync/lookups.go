@@ -140,13 +140,19 @@ func (e *Engine) noteMissed() {
 // walk never waits for names.
 func (e *Engine) lookupLoop(ctx context.Context) error {
 	for {
-		if err := e.lookups(ctx); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		wait, err := lookupRetry+time.Minute, e.unlessRefused()
+		if err == nil {
+			err = e.lookups(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errRefused):
+			wait = time.Minute
+		case err != nil:
 			e.log.Warn("names", "err", err)
 		}
-		if err := e.clock.Wait(ctx, lookupRetry+time.Minute, nil); err != nil {
+		if err := e.clock.Wait(ctx, wait, nil); err != nil {
 			return err
 		}
 	}

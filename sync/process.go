@@ -19,6 +19,7 @@ type pageWork struct {
 	// contested are changed calls another walk stored, or confirmed, while this
 	// answer was under way: only a later answer can say how they are.
 	contested int
+	returned  []call.Key // calls that were missing
 }
 
 // process turns the items of a page into writes. Calls that did not change cost
@@ -27,6 +28,11 @@ type pageWork struct {
 func (e *Engine) process(ctx context.Context, page call.Page, a reply) (work *pageWork, release func(), err error) {
 	work = &pageWork{}
 	todo, err := e.pick(ctx, page, page.Items, a, e.replies.now(), work)
+	for _, key := range work.returned {
+		if err == nil {
+			err = e.welcome(ctx, key)
+		}
+	}
 	if err != nil || len(todo) == 0 {
 		return work, func() {}, err
 	}
@@ -97,6 +103,9 @@ func (e *Engine) pick(ctx context.Context, page call.Page, items []call.Item, a 
 		}
 		picked[it.ID] = true
 		have, ok := known[it.ID]
+		if have.Missing {
+			work.returned = append(work.returned, e.key(it.ID))
+		}
 		switch {
 		case !ok && !e.src.Since.IsZero() && !it.CreatedAt.IsZero() && it.CreatedAt.Before(e.src.Since):
 			work.skipped = append(work.skipped, it.ID)

@@ -293,3 +293,53 @@ func TestEmptyListAfterTheFirstCallsIsDoubted(t *testing.T) {
 		}
 	})
 }
+
+// A call that another walk sees between two sweeps was not missed by two in a row,
+// and one that counts as deleted is back as soon as any walk sees it.
+func TestAnyWalkSeesThatACallIsBack(t *testing.T) {
+	inBubble(t, 40, func(b *testbed) {
+		t := b.t
+		b.mustRound(true)
+		c := b.vendor.calls[2]
+		b.vendor.keepsAnswering = true
+		sweep := func() {
+			time.Sleep(time.Hour)
+			b.vendor.hide(c)
+			if err := b.engine.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			b.vendor.show(c, 2)
+		}
+		head := func() {
+			time.Sleep(time.Minute)
+			if err := b.engine.Head(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		if r := b.load(call.ID(c.ID)); r.MissedSweeps != 1 {
+			t.Fatalf("missed by %d sweeps", r.MissedSweeps)
+		}
+		head()
+		sweep()
+		if r := b.load(call.ID(c.ID)); r.MissedSweeps != 1 || r.Call.DeletedUpstreamAt != nil {
+			t.Errorf("missed by %d sweeps, deleted at %v", r.MissedSweeps, r.Call.DeletedUpstreamAt)
+		}
+		sweep()
+		if r := b.load(call.ID(c.ID)); r.Call.DeletedUpstreamAt == nil {
+			t.Error("not deleted after two sweeps in a row")
+		}
+		head()
+		if r := b.load(call.ID(c.ID)); r.MissedSweeps != 0 || r.Call.DeletedUpstreamAt != nil {
+			t.Errorf("missed by %d sweeps, deleted at %v, although it is listed", r.MissedSweeps, r.Call.DeletedUpstreamAt)
+		}
+		if kinds := b.kinds(call.ID(c.ID)); !slices.Contains(kinds, call.EventReturned) {
+			t.Errorf("its life does not tell: %v", kinds)
+		}
+		seq := b.store.LastSeq()
+		head()
+		if b.store.LastSeq() != seq {
+			t.Error("it came back twice")
+		}
+	})
+}

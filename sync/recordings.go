@@ -298,9 +298,13 @@ func (e *Engine) relink(ctx context.Context, key call.Key, record *call.Record, 
 	if err != nil {
 		return call.RecordingLink{}, known, err
 	}
+	var last time.Time // the others were under way while the later ones were asked for
 	for _, doc := range fresh {
-		e.sawClock(doc.FetchedAt)
+		if doc.FetchedAt.After(last) {
+			last = doc.FetchedAt
+		}
 	}
+	e.sawClock(last)
 	item, listed := fresh[call.DocumentList]
 	delete(fresh, call.DocumentList)
 	docs := maps.Clone(known)

@@ -160,3 +160,31 @@ func TestRoundOfRefusedSourceAsksOnce(t *testing.T) {
 		}
 	})
 }
+
+// Tables of names are not asked for while the vendor refuses our credentials.
+func TestRefusedSourceAsksForNoNames(t *testing.T) {
+	inBubble(t, 20, func(b *testbed) {
+		t := b.t
+		v := b.faulty()
+		v.names = []string{"agents"}
+		b.restart()
+		b.mustRound(false)
+		v.edit(func() { v.failList = func(int) error { return call.ErrUnauthorized } })
+		if err := b.engine.Head(t.Context()); !errors.Is(err, call.ErrUnauthorized) {
+			t.Fatal(err)
+		}
+		v.edit(func() { v.nameFetches = 0 })
+		b.runFor(50 * time.Hour)
+		if v.nameFetches != 0 {
+			t.Errorf("names were asked for %d times", v.nameFetches)
+		}
+		v.edit(func() { v.failList = nil })
+		if err := b.engine.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.runFor(time.Hour)
+		if v.nameFetches == 0 {
+			t.Error("names were not asked for once the credentials were taken again")
+		}
+	})
+}
