@@ -334,3 +334,28 @@ func TestClockIsReadOffTheLastAnswer(t *testing.T) {
 		}
 	})
 }
+
+// hastyClock skips all waiting.
+type hastyClock struct{ skipped time.Duration }
+
+func (c *hastyClock) Now() time.Time { return time.Now().Add(c.skipped) }
+
+func (c *hastyClock) Wait(ctx context.Context, d time.Duration, _ <-chan struct{}) error {
+	c.skipped += d
+	return context.Cause(ctx)
+}
+
+// A sweep waits for downloads by the clock it was given.
+func TestSweepWaitsByItsClock(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		c := &hastyClock{}
+		b.engine.clock = c
+		for i := range b.engine.info.PageSize + 1 {
+			b.engine.links.put(call.ID(fmt.Sprint(i)), call.RecordingLink{}, true)
+		}
+		start := time.Now()
+		if err := b.engine.waitForDownloads(b.t.Context(), true); err != nil || time.Since(start) > 0 || c.skipped != minLinkLife {
+			b.t.Errorf("%v, %s by the machine's clock, %s skipped", err, time.Since(start), c.skipped)
+		}
+	})
+}

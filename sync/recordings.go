@@ -432,19 +432,15 @@ func (e *Engine) waitForDownloads(ctx context.Context, sweep bool) error {
 	if !sweep {
 		return nil
 	}
-	t := time.NewTimer(minLinkLife) // never longer: a dead media host must not stop the walk
-	defer t.Stop()
+	until := e.now().Add(minLinkLife) // never longer: a dead media host must not stop the walk
 	for {
 		n, changed := e.links.backlog()
-		if n <= e.info.PageSize {
+		left := until.Sub(e.now())
+		if n <= e.info.PageSize || left <= 0 {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-t.C:
-			return nil
-		case <-changed:
+		if err := e.clock.Wait(ctx, left, changed); err != nil {
+			return err
 		}
 	}
 }
