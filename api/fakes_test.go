@@ -222,7 +222,7 @@ func (f *fake) Search(_ context.Context, q call.SearchQuery) (call.SearchResult,
 	}
 	return call.SearchResult{
 		Hits: f.hits, Total: 7, Next: "more", Facets: map[string][]call.FacetCount{"agent": {{Value: "Ada Example", Count: 7}}},
-		Coverage: call.Coverage{Calls: 9, Searchable: 8, Waiting: call.CoverageWaiting{Transcript: 1}, AsOf: at("2025-12-02T00:00:00Z")},
+		Coverage: call.Coverage{Calls: 9, Searchable: 8, Waiting: call.CoverageWaiting{Transcript: 1}, TooLong: 1, AsOf: at("2025-12-02T00:00:00Z")},
 	}, f.err
 }
 

@@ -67,6 +67,9 @@ type Coverage struct {
 	// searched in them.
 	Searchable int             `json:"searchable"`
 	Waiting    CoverageWaiting `json:"waiting"`
+	// TooLong is how many were searched in part only, because their text goes
+	// beyond what the index takes of one call.
+	TooLong int `json:"too_long"`
 	// AsOf is the moment whose archive was searched.
 	AsOf time.Time `json:"as_of"`
 }

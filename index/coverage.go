@@ -46,14 +46,22 @@ func (x *Index) coverage(p *planner, f *call.Filter, selected docSet) (call.Cove
 		return c, err
 	}
 	pendingTranscript.and(selected)
+	cut, err := p.terms(keyFlag, flagCut)
+	if err != nil {
+		return c, err
+	}
+	cut.and(selected)
+	c.TooLong = p.countWithout(cut, stale)
 	all, waiting := p.countWithout(selected, stale), p.countWithout(pendingTranscript, stale)
+	cut.andNot(pendingTranscript)
+	searchable := all - waiting - p.countWithout(cut, stale)
 	if !exact {
 		c.Calls = all + pending.isNew
 		c.Waiting = call.CoverageWaiting{Transcript: waiting, Index: pending.calls}
-		c.Searchable = max(0, all-waiting-pending.calls)
+		c.Searchable = max(0, searchable-pending.calls)
 		return c, nil
 	}
-	c.Calls, c.Searchable, c.Waiting.Transcript = all, all-waiting, waiting
+	c.Calls, c.Searchable, c.Waiting.Transcript = all, searchable, waiting
 	return c, x.countChanged(p, f, pending.keys, &c)
 }
 

@@ -13,7 +13,7 @@ import (
 
 // schema numbers what a call becomes in the index. It must change with every
 // change of the fields, the words or the stems.
-const schema = 3
+const schema = 4
 
 // The text fields. What the two sides said is apart; rest holds everything
 // else, and summary, topic and note once more for those who search there only.
@@ -52,6 +52,7 @@ const (
 	keyOrders     = "orders" // what calls are ordered by, as one term
 	flagSettled   = "settled"
 	flagDeleted   = "deleted"
+	flagCut       = "cut" // not all of its text can be found
 	fieldDocument = "_id"
 )
 
@@ -70,6 +71,7 @@ type document struct {
 	bytes  int // of text
 	words  int // of all text fields
 	terms  int // different ones, of each text field and its stems
+	cut    bool
 }
 
 func (d *document) ID() string                                      { return d.id }
@@ -173,15 +175,16 @@ func (d *document) text(a *analyzer, name string, pieces []string) {
 	position, room := 0, maxFieldBytes
 	for _, piece := range pieces {
 		if len(piece) > room {
-			piece = strings.ToValidUTF8(piece[:room], "")
+			piece, d.cut = strings.ToValidUTF8(piece[:room], ""), true
 		}
 		room -= len(piece)
 		d.bytes += len(piece)
 		a.each(piece, func(_, _ int, w *word) bool {
 			if d.words+len(s.words) >= maxTextWords || d.terms+len(s.terms)+len(s.stems) >= maxDistinct {
+				d.cut = true
 				return false
 			}
-			s.add(w, position)
+			d.cut = !s.add(w, position) || d.cut
 			position++
 			return true
 		})
@@ -223,20 +226,21 @@ func (s *scratch) release() {
 }
 
 // add notes one word of the text, unless it stood there often enough.
-func (s *scratch) add(w *word, position int) {
+func (s *scratch) add(w *word, position int) bool {
 	n, ok := s.numbers[w.term]
 	if !ok {
 		n = len(s.terms)
 		s.numbers[w.term] = n
 		s.terms, s.counts = append(s.terms, w), append(s.counts, 0)
 	} else if s.counts[n] >= maxPlaces {
-		return
+		return false
 	}
 	s.counts[n]++
 	s.words, s.positions, s.termOf = append(s.words, w), append(s.positions, position), append(s.termOf, n)
 	for _, stem := range w.stems {
 		s.stems[stem]++
 	}
+	return true
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{numbers: map[string]int{}, stems: map[string]int{}} }}
@@ -316,6 +320,9 @@ func (d *document) keywords(c *call.Call) {
 	}
 	if c.DeletedUpstreamAt != nil {
 		flags = append(flags, flagDeleted)
+	}
+	if d.cut {
+		flags = append(flags, flagCut)
 	}
 	d.keyword(keyFlag, optionsKeyword, flags...)
 }

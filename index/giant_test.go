@@ -66,6 +66,20 @@ func TestGiantsAreLimited(t *testing.T) {
 	}
 }
 
+// A call of which not everything can be found is not counted as searched.
+func TestCoverageTellsOfCallsTooLong(t *testing.T) {
+	cut, waits := giant("1"), giant("3")
+	waits.Parts.Transcript = call.Pending
+	src := newMemory()
+	src.put(cut, testCall("2", "a: hello"), waits)
+	x := openTest(t, t.TempDir(), src)
+	r, err := x.Search(t.Context(), call.SearchQuery{Text: "hello"})
+	want := call.Coverage{Calls: 3, Searchable: 1, Waiting: call.CoverageWaiting{Transcript: 1}, TooLong: 2, AsOf: r.Coverage.AsOf}
+	if err != nil || r.Coverage != want {
+		t.Errorf("%+v, want %+v, %v", r.Coverage, want, err)
+	}
+}
+
 // A word that stands everywhere in a call is kept where it stands first.
 func TestPlacesAreLimited(t *testing.T) {
 	c := testCall("1", "a: "+strings.Repeat("x ", 1<<18)+"end")

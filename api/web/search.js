@@ -192,6 +192,7 @@ function coverage({ pagination, coverage: c }) {
   const waits = [];
   if (c.waiting.transcript) waits.push(`${count(c.waiting.transcript)} ${c.waiting.transcript === 1 ? 'waits' : 'wait'} for a transcript`);
   if (c.waiting.index) waits.push(`${count(c.waiting.index)} not indexed yet`);
+  if (c.too_long) waits.push(`${count(c.too_long)} ${c.too_long === 1 ? 'is' : 'are'} too long to be searched whole`);
   const searched = c.searchable === c.calls ? `searched all ${count(c.calls)}` : `searched ${count(c.searchable)} of ${count(c.calls)}`;
   return [el('strong', {}, many(pagination.total, 'call')), el('span', { class: 'quiet' }, '; ' + [searched, ...waits].join(', '))];
 }

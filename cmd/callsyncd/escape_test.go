@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"callsyncd/api/client"
+	"callsyncd/call"
 )
 
 func TestSafe(t *testing.T) {
@@ -59,6 +62,15 @@ func FuzzSafeJSON(f *testing.F) {
 			t.Errorf("safeJSON(%q) = %q, another value (%v)", body, got, err)
 		}
 	})
+}
+
+func TestCoverageIsSaid(t *testing.T) {
+	page := client.SearchPage{Coverage: call.Coverage{Calls: 12_440, Searchable: 12_428, Waiting: call.CoverageWaiting{Transcript: 9, Index: 1}, TooLong: 2}}
+	page.Pagination.Total = 14
+	const want = "14 calls; searched 12,428 of 12,440, 9 wait for a transcript, 1 waits for the index, 2 are too long to be searched whole"
+	if got := coverage(&page); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
 }
 
 func TestMarked(t *testing.T) {

@@ -135,7 +135,17 @@ func coverage(page *client.SearchPage) string {
 	if n := c.Waiting.Index; n > 0 {
 		text += fmt.Sprintf(", %s for the index", waits(n))
 	}
+	if n := c.TooLong; n > 0 {
+		text += fmt.Sprintf(", %s too long to be searched whole", are(n))
+	}
 	return text
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return count(n) + " are"
 }
 
 func waits(n int) string {
