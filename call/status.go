@@ -50,8 +50,10 @@ type SourceStatus struct {
 	ClockAheadSeconds float64 `json:"clock_ahead_seconds"`
 	// Notes are things worth knowing that keep nothing from being green.
 	Notes []string `json:"notes"`
-	// Round numbers the complete rounds finished since the daemon started.
-	Round int `json:"round"`
+	// Round numbers the complete rounds finished since the daemon started;
+	// RoundChanged is SourceReport.Changed of the last one.
+	Round        int `json:"round"`
+	RoundChanged int `json:"round_changed"`
 }
 
 // BudgetStatus is how much of one rate window is used.
@@ -91,14 +93,16 @@ type SyncReport struct {
 
 // SourceReport is the outcome of one round of one source.
 type SourceReport struct {
-	Source         SourceID `json:"source"`
-	New            int      `json:"new"`
-	Changed        int      `json:"changed"`
-	Recordings     int      `json:"recordings"`
-	Requests       int64    `json:"requests"`
-	LookupRequests int64    `json:"lookup_requests"`
-	Seconds        float64  `json:"seconds"`
-	Counts         Counts   `json:"counts"`
+	Source SourceID `json:"source"`
+	New    int      `json:"new"`
+	// Changed counts the calls held before of which something new was stored, each
+	// once: another version of what the vendor says, or a recording.
+	Changed        int     `json:"changed"`
+	Recordings     int     `json:"recordings"`
+	Requests       int64   `json:"requests"`
+	LookupRequests int64   `json:"lookup_requests"`
+	Seconds        float64 `json:"seconds"`
+	Counts         Counts  `json:"counts"`
 	// Complete is true when the walk was clean and nothing is pending or lost
 	// without acknowledgement.
 	Complete bool   `json:"complete"`

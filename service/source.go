@@ -167,7 +167,7 @@ type rounds struct {
 	full     bool
 	accepted string // who accepts that calls vanished; empty for nobody
 	running  bool
-	report   call.SourceReport
+	changed  int           // calls, in the last one
 	requests chan struct{} // made by the daemon; nil without one
 }
 
@@ -194,7 +194,7 @@ func (r *rounds) begin() (full bool, accepted string, ok bool) {
 func (r *rounds) end(report call.SourceReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running, r.report = false, report
+	r.running, r.changed = false, report.Changed
 	r.done++
 }
 
@@ -207,11 +207,12 @@ func (s *source) round(ctx context.Context, full bool, accepted string) call.Sou
 	return s.engine.Round(ctx, full)
 }
 
-// state reports the rounds done, and whether one runs or waits.
-func (r *rounds) state() (done int, busy bool) {
+// state reports the rounds done, the calls changed in the last one, and whether
+// one runs or waits.
+func (r *rounds) state() (done, changed int, busy bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.done, r.running || r.wanted
+	return r.done, r.changed, r.running || r.wanted
 }
 
 // CheckSources proves offline that every source can be opened: its description

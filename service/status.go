@@ -53,8 +53,8 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		ClockAheadSeconds: s.engine.Skew().Seconds(),
 		Requests:          c.Requests, LookupRequests: c.LookupRequests, Watermark: known(c.Watermark), Order: c.Order,
 	}
-	done, busy := s.rounds.state()
-	st.Round = done
+	done, changed, busy := s.rounds.state()
+	st.Round, st.RoundChanged = done, changed
 	switch {
 	case c.Refused != nil:
 		st.State = "refused"

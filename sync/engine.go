@@ -140,6 +140,7 @@ type Engine struct {
 	answers    answerWatch
 	active     int
 	accepted   string               // who accepts in the present round that calls vanished
+	gains      *gains               // of the present round; nil outside
 	owed       *owed                // the statement a round gives at its end
 	newest     *call.Statement      // the last one stored, never changed; nil without any
 	refetching map[call.ID]struct{} // recordings on disk that are fetched again
@@ -241,6 +242,7 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 		return err
 	}
 	e.checkpoint, e.counted = next, [2]int64{requests, lookups}
+	e.gains.add(writes...)
 	if statement != nil {
 		e.newest = statement
 	}
@@ -258,6 +260,7 @@ func (e *Engine) write(ctx context.Context, w call.Write) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.gains.add(w)
 	e.wake()
 	return nil
 }

@@ -283,12 +283,14 @@ func (e *Engine) round(ctx context.Context, full bool, by string, start time.Tim
 		return err
 	}
 	defer e.longWalk.leave()
+	changed := e.begin()
+	defer func() { report.Changed = changed() }()
 	finish := make(chan struct{})
 	downloads := e.newDownloads(true)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return downloads.run(ctx, finish) })
 	e.accept(by)
-	walkErr := e.walkOnce(ctx, full, report)
+	walkErr := e.walkOnce(ctx, full)
 	e.accept("")
 	var pendingErr error
 	if !errors.Is(walkErr, call.ErrUnauthorized) && ctx.Err() == nil {
@@ -310,19 +312,13 @@ func (e *Engine) accept(by string) {
 	e.accepted = by
 }
 
-func (e *Engine) walkOnce(ctx context.Context, full bool, report *call.SourceReport) error {
+func (e *Engine) walkOnce(ctx context.Context, full bool) error {
 	c := e.Checkpoint()
 	var err error
-	var walk *call.Walk
 	if full || c.ReadAt.IsZero() || Unproved(&c, e.now()) {
 		err = e.fullWalk(ctx, true)
-		walk = e.Checkpoint().Sweep
 	} else {
 		err = e.trailing(ctx)
-		walk = e.Checkpoint().Trailing
-	}
-	if walk != nil {
-		report.Changed = walk.Edits
 	}
 	if err != nil {
 		return fmt.Errorf("source %s: %w", e.src.ID, err)

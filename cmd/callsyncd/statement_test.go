@@ -149,14 +149,14 @@ func TestDifference(t *testing.T) {
 		is   call.SourceStatus
 		want string
 	}{
-		{"clean", call.SourceStatus{LastTrailing: clean, LastSweep: clean, LastCompleteWalk: &day}, ""},
+		{"clean", call.SourceStatus{LastTrailing: clean, LastSweep: clean, LastCompleteWalk: &day, RoundChanged: 3}, ""},
 		{"the round failed", call.SourceStatus{LastTrailing: doubtful, LastSweep: clean, LastCompleteWalk: &day}, "the vendor lists no calls at all"},
 		{"an earlier sweep proved nothing", call.SourceStatus{LastTrailing: clean, LastSweep: doubtful, LastCompleteWalk: &day},
 			"the last walk over the whole list proved nothing: the vendor lists no calls at all"},
 		{"never proved", call.SourceStatus{LastTrailing: clean, LastSweep: doubtful}, "the last walk over the whole list proved nothing: the vendor lists no calls at all"},
 	} {
-		if got := difference(call.SourceStatus{}, tt.is, false, time.Second); got.Error != tt.want || (got.Err != nil) != (tt.want != "") {
-			t.Errorf("%s: %q, want %q", tt.name, got.Error, tt.want)
+		if got := difference(call.SourceStatus{}, tt.is, false, time.Second); got.Error != tt.want || (got.Err != nil) != (tt.want != "") || got.Changed != tt.is.RoundChanged {
+			t.Errorf("%s: %q and %d changed, want %q and %d", tt.name, got.Error, got.Changed, tt.want, tt.is.RoundChanged)
 		}
 	}
 }

@@ -191,14 +191,13 @@ func difference(was, is call.SourceStatus, full bool, took time.Duration) call.S
 	r := call.SourceReport{
 		Source: is.Name, New: is.Counts.Calls - was.Counts.Calls, Recordings: is.Counts.Recordings - was.Counts.Recordings,
 		Requests: is.Requests - was.Requests, LookupRequests: is.LookupRequests - was.LookupRequests,
-		Seconds: took.Seconds(), Counts: is.Counts, Complete: is.Green,
+		Seconds: took.Seconds(), Counts: is.Counts, Complete: is.Green, Changed: is.RoundChanged,
 	}
 	walk := is.LastTrailing
 	if full || walk == nil {
 		walk = is.LastSweep
 	}
 	if walk != nil {
-		r.Changed = walk.Edits
 		r.Error = walk.Error
 	}
 	if sweep := is.LastSweep; r.Error == "" && sweep != nil && (is.LastCompleteWalk == nil || sweep.FinishedAt.After(*is.LastCompleteWalk)) {
