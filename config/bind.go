@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -64,7 +65,7 @@ func (r *reader) parse(data []byte) (*yaml.Node, bool) {
 	var document yaml.Node
 	err := yaml.Load(data, &document, yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
-		r.addYAML(err)
+		r.addYAML(data, err)
 		return nil, false
 	}
 	root := &document
@@ -97,8 +98,9 @@ func badText(data []byte) (place, string) {
 	return at, ""
 }
 
-// addYAML reports the library's error, with a place where it has one.
-func (r *reader) addYAML(err error) {
+// addYAML reports the library's error, with a place where it has one, and every
+// line that is indented with a tab.
+func (r *reader) addYAML(data []byte, err error) {
 	at, message := place{1, 1}, "not valid YAML"
 	var one *yaml.LoadError
 	var many *yaml.LoadErrors
@@ -111,7 +113,26 @@ func (r *reader) addYAML(err error) {
 		at = place{max(one.Mark.Line, 1), max(one.Mark.Column, 1)}
 		message = yamlMessage(one.Message)
 	}
-	r.add(at, "", message)
+	tabs := tabbed(data)
+	if !slices.ContainsFunc(tabs, func(tab place) bool { return tab.line == at.line }) {
+		r.add(at, "", message)
+	}
+	for _, tab := range tabs {
+		r.add(tab, "", "tab used for indentation; use spaces")
+	}
+}
+
+// tabbed finds the lines that are indented with a tab.
+func tabbed(data []byte) (tabs []place) {
+	line := 0
+	for text := range bytes.Lines(data) {
+		line++
+		content := bytes.TrimLeft(text, " \t")
+		if at := bytes.IndexByte(text[:len(text)-len(content)], '\t'); at >= 0 && len(bytes.TrimSpace(content)) > 0 {
+			tabs = append(tabs, place{line, at + 1})
+		}
+	}
+	return tabs
 }
 
 // yamlMessage puts the commonest mistakes in the words of a user.
@@ -121,8 +142,6 @@ func yamlMessage(message string) string {
 		return "the file is empty; it must name data_dir and sources, as the example in the README does"
 	case strings.Contains(message, "found multiple"):
 		return "the file holds several documents; remove the --- lines"
-	case strings.Contains(message, "tab"):
-		return "tab used for indentation; use spaces"
 	case strings.Contains(message, "anchor"):
 		return noAliases
 	case strings.Contains(message, "max depth"):

@@ -89,6 +89,9 @@ type Options struct {
 	// Provider reports whether a built-in name or the absolute path of a
 	// provider file can be used; nil accepts all.
 	Provider func(nameOrPath string) error
+	// Source reports whether a source without mistakes of its own can be opened,
+	// a line for each reason; nil accepts all.
+	Source func(*Source) error
 	// Getenv looks up environment variables; nil means os.Getenv.
 	Getenv func(string) string
 }

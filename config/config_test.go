@@ -3,11 +3,13 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +138,9 @@ func TestProblems(t *testing.T) {
 		{"# nothing\n", "1:1: the file is empty"},
 		{"- a\n", "1:1: the file must hold keys and values"},
 		{"data_dir: /data\n\tsources: 1\n", "2:1: tab used for indentation"},
+		{"data_dir: /data\nsources:\n\t- name: crm\n", "3:1: tab used for indentation"},
+		{"data_dir: /data\napi:\n  \tlisten: x\nsources:\n\t- name: crm\n", "3:3: tab used for indentation; use spaces\nconfig.yaml:5:1: tab used"},
+		{"data_dir: \"/data\nsources:\n\t- name: crm\n", "3:1: tab used for indentation"},
 		{"data_dir: [\n", "2:1: not valid YAML: did not find"},
 		{"data_dir: a\n---\ndata_dir: b\n", "1:1: the file holds several documents"},
 		{"data_dir: /data\nnote: \xff\n", "2:7: the file is not UTF-8"},
@@ -349,6 +354,26 @@ func TestProviderCheck(t *testing.T) {
 	o.Provider = func(name string) error { asked = name; return nil }
 	if _, err := Parse("/etc/callsyncd/config.yaml", []byte(small), o); err != nil || asked != "vendor" {
 		t.Errorf("asked for %s, %v", asked, err)
+	}
+}
+
+// What keeps a source from being opened is told with all other mistakes, once.
+func TestSourceCheck(t *testing.T) {
+	text := "data_dir: relative\nsources:\n- {name: one, provider: vendor}\n- {name: two, provider: vendor, base_url: 1}\n- {name: three, provider: vendor, schedule: {head: often}}\n"
+	var asked []string
+	_, err := Parse("config.yaml", []byte(text), Options{Source: func(s *Source) error {
+		asked = append(asked, string(s.Name))
+		return fmt.Errorf("source %s: no token\nno key", s.Name)
+	}})
+	want := []string{"1:11: data_dir:", "3:3: sources[0]: no token", "3:3: sources[0]: no key", "4:43: sources[1].base_url:", "5:3: sources[2]: no token", "5:3: sources[2]: no key", "5:52: sources[2].schedule.head:"}
+	got := strings.Split(fmt.Sprint(err), "\n")
+	if len(got) != len(want) || !slices.Equal(asked, []string{"one", "three"}) {
+		t.Fatalf("asked about %v: %v", asked, err)
+	}
+	for i := range got {
+		if !strings.HasPrefix(got[i], "config.yaml:"+want[i]) {
+			t.Errorf("%q, want %q", got[i], want[i])
+		}
 	}
 }
 

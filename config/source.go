@@ -30,7 +30,29 @@ func (r *reader) sources(cfg *Config, f *file, o Options) {
 		} else {
 			first[name] = i
 		}
-		cfg.Sources = append(cfg.Sources, r.source(key, &f.Sources[i], o))
+		s := r.source(key, &f.Sources[i], o)
+		cfg.Sources = append(cfg.Sources, s)
+		r.openable(key, &s, o)
+	}
+}
+
+// openable reports why a source cannot be opened, unless what it is opened with
+// was complained about already.
+func (r *reader) openable(key string, s *Source, o Options) {
+	if o.Source == nil {
+		return
+	}
+	for bad := range r.bad {
+		for _, needed := range []string{".provider", ".base_url", ".credentials", ".allow_private_hosts"} {
+			if strings.HasPrefix(bad, key+needed) {
+				return
+			}
+		}
+	}
+	if err := o.Source(s); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			r.problem(key, "%s", strings.TrimPrefix(strings.TrimSpace(line), "source "+string(s.Name)+": "))
+		}
 	}
 }
 

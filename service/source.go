@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -46,7 +47,7 @@ func newSource(cfg *config.Config, c *config.Source, log *slog.Logger, version s
 	var credentials map[string]call.Secret
 	if !reading {
 		if credentials, err = c.Secrets(nil); err != nil {
-			return nil, err
+			return nil, errors.Join(err, description.CheckCredentials(c.Name, slices.Sorted(maps.Keys(c.Credentials))))
 		}
 	}
 	s := &source{config: c, secrets: credentials}
@@ -221,14 +222,21 @@ func (r *rounds) state() (done, changed int, busy bool) {
 func CheckSources(cfg *config.Config, reading bool) error {
 	var errs []error
 	for i := range cfg.Sources {
-		s, err := newSource(cfg, &cfg.Sources[i], slog.New(slog.DiscardHandler), "", call.RealClock{}, reading)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.close()
+		errs = append(errs, checkSource(cfg, &cfg.Sources[i], reading))
 	}
 	return errors.Join(errs...)
+}
+
+// CheckSource proves offline that a source can be opened, credentials included.
+func CheckSource(c *config.Source) error { return checkSource(&config.Config{}, c, false) }
+
+func checkSource(cfg *config.Config, c *config.Source, reading bool) error {
+	s, err := newSource(cfg, c, slog.New(slog.DiscardHandler), "", call.RealClock{}, reading)
+	if err != nil {
+		return err
+	}
+	s.close()
+	return nil
 }
 
 // SourceCheck is the outcome of one request to a source's vendor.

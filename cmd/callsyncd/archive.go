@@ -16,8 +16,12 @@ import (
 
 // loadConfig reads the configuration all commands but a few need.
 func (a *app) loadConfig() (*config.Config, error) {
+	return a.readConfig(config.Options{Provider: knownProvider, Getenv: a.getenv})
+}
+
+func (a *app) readConfig(o config.Options) (*config.Config, error) {
 	path := config.Path(a.configFile, a.getenv)
-	cfg, err := config.Load(path, config.Options{Provider: knownProvider, Getenv: a.getenv})
+	cfg, err := config.Load(path, o)
 	if _, ok := errors.AsType[config.Problems](err); err == nil || ok {
 		return cfg, err
 	}

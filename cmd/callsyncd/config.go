@@ -35,15 +35,15 @@ vendor refused the credentials.`,
 }
 
 func (a *app) configCheck(ctx context.Context, online bool) error {
-	cfg, err := a.loadConfig()
+	cfg, err := a.readConfig(config.Options{Provider: knownProvider, Getenv: a.getenv, Source: service.CheckSource})
+	if _, ok := errors.AsType[config.Problems](err); ok {
+		return &fault{exitConfig, err, "correct the file, or put the secret where it points, then run `callsyncd config check` again"}
+	}
 	if err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings() {
 		a.note("warning: %s", safe(w.String()))
-	}
-	if err := checkSources(cfg, false); err != nil {
-		return err
 	}
 	a.say("%s: correct, %s, archive in %s", safe(cfg.File), plural(len(cfg.Sources), "source"), safe(cfg.DataDir))
 	if online {

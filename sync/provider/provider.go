@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,20 +130,34 @@ func (p *Provider) Reauthorize(credentials map[string]call.Secret) (changed bool
 }
 
 func checkCredentials(d *Description, o Options) error {
-	for _, c := range d.Credentials() {
-		if o.Credentials[c.Name] == "" && !c.Optional {
-			return fmt.Errorf("source %s: credential %q is missing; %s wants %s", o.Source, c.Name, d.Name(), d.wants())
-		}
+	given := maps.Clone(o.Credentials)
+	maps.DeleteFunc(given, func(_ string, secret call.Secret) bool { return secret == "" })
+	if err := d.CheckCredentials(o.Source, sortedKeys(given)); err != nil {
+		return err
 	}
 	for _, name := range sortedKeys(o.Credentials) {
-		if _, known := d.spec.Credentials[name]; !known {
-			return fmt.Errorf("source %s: credential %q is unknown; %s wants %s", o.Source, name, d.Name(), d.wants())
-		}
 		if secret := o.Credentials[name].Reveal(); strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return fmt.Errorf("source %s: credential %q holds a control character, such as a line break", o.Source, name)
 		}
 	}
 	return nil
+}
+
+// CheckCredentials reports every credential that is missing from those given, and
+// every one that is unknown.
+func (d *Description) CheckCredentials(source call.SourceID, given []string) error {
+	var errs []error
+	for _, c := range d.Credentials() {
+		if !c.Optional && !slices.Contains(given, c.Name) {
+			errs = append(errs, fmt.Errorf("source %s: credential %q is missing; %s wants %s", source, c.Name, d.Name(), d.wants()))
+		}
+	}
+	for _, name := range given {
+		if _, known := d.spec.Credentials[name]; !known {
+			errs = append(errs, fmt.Errorf("source %s: credential %q is unknown; %s wants %s", source, name, d.Name(), d.wants()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // wants lists the credentials in words.
