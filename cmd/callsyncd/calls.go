@@ -52,6 +52,7 @@ func (a *app) calls(ctx context.Context, r *archive, o client.ListOptions) error
 	}
 	a.say("%s of %s", count(len(page.Value.Data)), plural(page.Value.Pagination.Total, "call"))
 	a.more(page.Value.Pagination)
+	a.hintAgents(ctx, r, &o.Filter, page.Value.Pagination.Total)
 	a.warnUnread(ctx, r, o.Filter.Source)
 	return nil
 }

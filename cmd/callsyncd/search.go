@@ -60,6 +60,7 @@ func (a *app) search(ctx context.Context, r *archive, o client.SearchOptions) er
 	}
 	a.printHits(&found.Value)
 	a.more(found.Value.Pagination)
+	a.hintAgents(ctx, r, &o.Filter, found.Value.Pagination.Total)
 	a.warnUnread(ctx, r, o.Filter.Source)
 	return nil
 }
@@ -70,7 +71,7 @@ func (a *app) printHits(page *client.SearchPage) {
 	for i := range page.Data {
 		hit := &page.Data[i]
 		c := &hit.Call.Call
-		a.say("%s  %s  %s  %s  agent %s  %s", ink.bold(started(c)), safe(string(c.Source)), or(c.Direction, "-"), party(c), agentOf(c), ink.dim(safe(c.Key.String())))
+		a.say("%s  %s  %s  %s  %s  agent %s  %s", ink.bold(started(c)), safe(string(c.Source)), or(c.Direction, "-"), lengthOf(c), party(c), agentOf(c), ink.dim(safe(c.Key.String())))
 		for _, s := range hit.Snippets {
 			a.say("    %s", a.snippet(&s))
 		}
