@@ -53,6 +53,9 @@ func (w *walker) widen() {
 	if !w.narrowed || size > w.e.info.PageSize || w.rows < w.size || 4*w.bytes > w.e.info.MaxBytes {
 		return
 	}
+	if w.aligned && w.position.Offset%size != 0 {
+		return // the larger page would begin before the row asked for
+	}
 	if w.e.info.Paging == call.PagingPage {
 		row := (w.position.Page - w.e.info.FirstPage) * w.size
 		if row%size != 0 {

@@ -184,7 +184,7 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
 		w.repeats = 0
 	}
-	w.stalled = w.stalled || more && w.repeats > 0 && !w.anchored && w.aligned == whole && !(whole && len(page.Items) < w.largest)
+	w.stalled = w.stalled || more && w.repeats > 0 && !w.anchored && w.aligned == whole && !(whole && len(page.Items) < w.fullPage())
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
@@ -283,7 +283,7 @@ func (w *walker) count(page call.Page) (fresh int) {
 // next says where the following page is and whether there should be one.
 func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	n := len(page.Items)
-	full := n > 0 && (n >= w.effectiveSize(page) || w.walk.Pages > 1 && n >= w.largest)
+	full := n > 0 && (n >= w.effectiveSize(page) || w.walk.Pages > 1 && n >= w.fullPage())
 	switch w.e.info.Paging {
 	case call.PagingCursor, call.PagingURL:
 		if page.Next == nil {
@@ -296,7 +296,7 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	case w.e.info.Paging == call.PagingPage:
 		position.Page++
 	case w.aligned:
-		position.Offset += max(n, w.largest) // the row behind a short page would show it over again
+		position.Offset += max(n, w.fullPage()) // the row behind a short page would show it over again
 	default:
 		position.Offset += n
 	}
@@ -317,6 +317,10 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 		return position, !complete || full
 	}
 }
+
+// fullPage is how many rows the largest page had, or fewer where smaller pages
+// are asked for by now.
+func (w *walker) fullPage() int { return min(w.largest, w.size) }
 
 // effectiveSize is how many rows a full page has.
 func (w *walker) effectiveSize(page call.Page) int {
