@@ -30,7 +30,7 @@ func TestWholePagesThatBecomeSmallerLeaveNoHoles(t *testing.T) {
 	}{
 		"pages fail":                  {call.ErrTransient, 0, 30},
 		"pages are too large":         {call.ErrTooLarge, 0, 50},
-		"pages are large for a while": {call.ErrTooLarge, 1 << 20, 20},
+		"pages are large for a while": {call.ErrTooLarge, 1 << 20, 21},
 	} {
 		for _, noTotal := range []bool{false, true} {
 			for at := 1; at <= 7; at++ {

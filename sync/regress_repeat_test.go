@@ -89,12 +89,38 @@ func TestArrivalsInAListGivenInWholePages(t *testing.T) {
 					}
 				}
 				b.mustRound(false)
-				if b.held() < calls || b.vendor.lists > 21 {
+				if b.held() < calls || b.vendor.lists > 22 {
 					b.t.Errorf("held %d of %d and more after %d requests", b.held(), calls, b.vendor.lists)
 				}
 			})
 		})
 	}
+}
+
+// Whole pages that the vendor itself makes smaller under way leave no holes.
+func TestWholePagesThatBecomeSmaller(t *testing.T) {
+	inBubble(t, 95, func(b *testbed) {
+		b.vendor.paging, b.vendor.noTotal = call.PagingOffset, true
+		b.source.Provider = &narrowingVendor{alignedVendor{b.vendor}, 5}
+		b.restart()
+		b.mustRound(false)
+		if b.held() != 95 {
+			b.t.Errorf("held %d of 95", b.held())
+		}
+	})
+}
+
+// narrowingVendor gives whole pages of half the size from a list answer on.
+type narrowingVendor struct {
+	alignedVendor
+	from int
+}
+
+func (v *narrowingVendor) List(ctx context.Context, req call.ListRequest) (call.Page, error) {
+	if v.lists >= v.from {
+		req.Size /= 2
+	}
+	return v.alignedVendor.List(ctx, req)
 }
 
 // lossyVendor has a row without a usable id in place of a call's.

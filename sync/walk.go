@@ -181,10 +181,10 @@ func (w *walker) advance(ctx context.Context, page call.Page, work *pageWork) (d
 	whole := w.aligned // whole pages only: the last one comes again for a row behind it
 	next = w.anchor(page, next, fresh)
 	w.gapped = w.gapped || more && !w.anchored
-	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 {
+	if w.repeats = w.repeats + 1; fresh > 0 || len(page.Items) == 0 || w.aligned && !whole {
 		w.repeats = 0
 	}
-	w.stalled = w.stalled || more && w.repeats > 0 && !w.anchored && w.aligned == whole && !(whole && len(page.Items) < w.fullPage())
+	w.stalled = w.stalled || more && w.repeats > 0 && !w.anchored && !(whole && len(page.Items) < w.fullPage())
 	if w.repeats >= 2 && more {
 		return false, suspect("the vendor repeats the same calls page after page (at page %d); the walk was given up, nothing was marked complete", w.walk.Pages)
 	}
@@ -295,8 +295,8 @@ func (w *walker) next(page call.Page, fresh int) (call.Position, bool) {
 	switch {
 	case w.e.info.Paging == call.PagingPage:
 		position.Page++
-	case w.aligned:
-		position.Offset += max(n, w.fullPage()) // the row behind a short page would show it over again
+	case w.aligned && fresh == 0:
+		position.Offset += max(n, w.fullPage()) // the row behind a short page showed it over again
 	default:
 		position.Offset += n
 	}
