@@ -28,9 +28,19 @@ type Heard struct {
 	// Seconds is the length of the audio; nil when unknown.
 	Seconds *float64
 	SHA256  string // hex
-	// CutOff is true when the file announces more than it holds.
-	CutOff bool
+	End     FileEnd
 }
+
+// FileEnd is what a file says of its own end. The zero value means that it does
+// not tell.
+type FileEnd int
+
+// What a file may say of its end.
+const (
+	EndUntold  FileEnd = iota
+	EndMissing         // it announces more than it holds
+	EndReached         // it holds all that it announces
+)
 
 // MediaPart is the beginning of a recording whose transfer broke off. The zero
 // value means that there is none.

@@ -391,6 +391,7 @@ func (e *Engine) fetchOnce(ctx context.Context, t *errand) (call.Recording, erro
 	case !e.alive(t.link):
 		return call.Recording{}, errAged
 	}
+	t.short = false // of what came before
 	body, expect, err := e.down.Get(ctx, t.link.URL, e.media.Part(t.key, t.label))
 	if err != nil {
 		e.hosts.heed(hostOf(t.link), err, e.now())
@@ -402,7 +403,7 @@ func (e *Engine) fetchOnce(ctx context.Context, t *errand) (call.Recording, erro
 		expect.Accept = func(heard call.Heard) bool {
 			want := t.seconds()
 			fits := plausible(want, heard.Seconds)
-			t.short = expect.EndUnproved && (heard.CutOff || !fits && *heard.Seconds < *want)
+			t.short = expect.EndUnproved && heard.End != call.EndReached && (heard.End == call.EndMissing || !fits && *heard.Seconds < *want)
 			return fits && !t.short || e.doubts.twice(doubted{t.key.ID, t.label}, heard.SHA256)
 		}
 	}

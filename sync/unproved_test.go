@@ -1,6 +1,8 @@
 package callsync
 
 import (
+	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -84,7 +86,7 @@ func TestRecordingThatAnnouncesMore(t *testing.T) {
 			inBubble(t, 1, func(b *testbed) {
 				b.cutShort()
 				b.sends("sixty seconds by its header", 60)
-				b.media.cutOff, b.media.endUnproved = true, unproved
+				b.media.end, b.media.endUnproved = call.EndMissing, unproved
 				b.round(true)
 				got := b.load("c001")
 				if p := got.Parts.Recording; (p.State == call.Pending) != unproved || !hasFile(&got) {
@@ -93,4 +95,43 @@ func TestRecordingThatAnnouncesMore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A file shorter than its call is whole when it says so itself: the call rang, and
+// the host ends all its answers without a word.
+func TestShortRecordingThatProvesItsEndIsStored(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.cutShort()
+		b.sends("fifty seconds, whole", 50)
+		b.media.end = call.EndReached
+		b.mustRound(true)
+		if got := b.load("c001"); got.Parts.Recording.State != call.Stored || got.Parts.Recording.Reason != lengthDiffers || got.Call.Recording.EndUnproved || b.media.gets != 2 {
+			b.t.Errorf("%+v, %+v, asked for %d times", got.Parts.Recording, got.Call.Recording, b.media.gets)
+		}
+	})
+}
+
+// vouching is a host whose first answer ends without a word, and whose later ones
+// have a checksum.
+type vouching struct{ *fakeMedia }
+
+func (m *vouching) Get(ctx context.Context, url call.SignedURL, part call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
+	body, expect, err := m.fakeMedia.Get(ctx, url, part)
+	if m.gets > 1 {
+		expect.EndUnproved, expect.MD5 = false, []byte("the sum")
+	}
+	return body, expect, err
+}
+
+// What an answer did not prove says nothing of the next one.
+func TestRecordingWithAChecksumIsProved(t *testing.T) {
+	inBubble(t, 1, func(b *testbed) {
+		b.disk, b.download = b.media, &vouching{b.media}
+		b.restart()
+		b.cutShort()
+		b.mustRound(true)
+		if got := b.load("c001"); got.Parts.Recording.State != call.Stored || got.Call.Recording.EndUnproved || b.media.gets != 2 {
+			b.t.Errorf("%+v, %+v, asked for %d times", got.Parts.Recording, got.Call.Recording, b.media.gets)
+		}
+	})
 }

@@ -288,8 +288,9 @@ type fakeMedia struct {
 	stored map[call.Key]string
 	// sound is what the host sends, and how many seconds it lasts; nil for the link itself, of unknown length.
 	sound func(url string) (content string, seconds float64)
-	// endUnproved bodies end without a word, cutOff ones announce more than they hold.
-	endUnproved, cutOff bool
+	// endUnproved bodies end without a word; end is what they say themselves.
+	endUnproved bool
+	end         call.FileEnd
 }
 
 func (m *fakeMedia) Get(_ context.Context, url call.SignedURL, _ call.MediaPart) (io.ReadCloser, call.MediaExpect, error) {
@@ -328,7 +329,7 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 		_, seconds := m.sound("/" + string(key.ID) + "?")
 		r.DurationSeconds = &seconds
 	}
-	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: r.DurationSeconds, SHA256: sum, CutOff: m.cutOff}) {
+	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: r.DurationSeconds, SHA256: sum, End: m.end}) {
 		return call.Recording{}, oddLength{}
 	}
 	return r, nil

@@ -83,7 +83,7 @@ func (a *Archive) put(ctx context.Context, key call.Key, at time.Time, body io.R
 	if ctx.Err() != nil {
 		return call.Recording{}, context.Cause(ctx)
 	}
-	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: length, SHA256: hex.EncodeToString(got.sum), CutOff: cutOff(f, got.size, content)}) {
+	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: length, SHA256: hex.EncodeToString(got.sum), End: endOf(f, got.size, content)}) {
 		return call.Recording{}, &ContentError{Length, "the audio is not as long as the call"}
 	}
 	file, err := fileName(key, at, got.sum, content.extension)
