@@ -117,6 +117,9 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	counts := st.Counts
 	problems := []string{}
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if err := a.store.Unreadable(s.config.Name); err != nil {
+		add("%v", err)
+	}
 	if c.Refused != nil {
 		add("the vendor refuses the credentials since %s; %s", c.Refused.Format(time.RFC3339), s.remedy())
 		if waiting := counts.Open() - lostParts(counts); waiting > 0 && st.MinutesToNextLoss != nil {

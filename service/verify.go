@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callsyncd/call"
+	"callsyncd/store"
 )
 
 // Verify proves the archive against itself: the database's own check, every
@@ -31,7 +32,12 @@ func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
 	}}
 	steps := []func(context.Context) error{v.database, v.recordings, v.strays, v.reopen, v.index}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if unreadable, ok := errors.AsType[*store.Unreadable](err); ok {
+			v.problem("unreadable_records", nil, "", "%v; recordings and index were not compared with them", unreadable)
+			break
+		}
+		if err != nil {
 			return v.report, fmt.Errorf("verify: %w", err)
 		}
 	}
@@ -214,13 +220,14 @@ func (v *verifier) reopened(ctx context.Context, again *refetch, record *call.Re
 		return nil, nil
 	}
 	sum, size, err := v.a.media.Hash(ctx, again.file)
-	switch {
+	switch there, sound, err := judge(rec, sum, size, err); {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case errors.Is(err, call.ErrNotFound): // gone, or put aside: recordings with the same content share it
-	case err == nil && isStored(rec, sum, size):
+	case err != nil:
+		return nil, err
+	case there && sound:
 		return nil, nil
-	default:
+	case there:
 		if err := v.a.media.SetAside(again.file); err != nil {
 			return nil, err
 		}
@@ -235,6 +242,21 @@ func (v *verifier) reopened(ctx context.Context, again *refetch, record *call.Re
 	record.Join()
 	return &call.Write{Record: *record, Kind: call.ChangePart,
 		Events: []call.Event{{Kind: call.EventParts, Note: "verify found the file " + strings.TrimPrefix(again.reason, "file_")}}}, nil
+}
+
+// judge says what looking at a recording's file has shown; an error that is none
+// of the file shows nothing. One that is not there is gone, or was put aside:
+// recordings with the same content share it.
+func judge(rec *call.Recording, sum string, size int64, err error) (there, sound bool, _ error) {
+	switch {
+	case err == nil:
+		return true, isStored(rec, sum, size), nil
+	case errors.Is(err, call.ErrNotFound):
+		return false, false, nil
+	case errors.Is(err, call.ErrCorrupt):
+		return true, false, nil
+	}
+	return false, false, err
 }
 
 // find returns the recording in its call's record, nil when the call has none of

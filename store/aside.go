@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -37,6 +38,11 @@ const (
 	// asideLife is the deadline of what is pending for it: it was here, and nobody
 	// knows how long the vendor still has it.
 	asideLife = time.Hour
+	// asideShare of a source's records may be set aside at once, and asideLeast of
+	// a small source. When more cannot be read it is not a spot on the disk: what
+	// is there is worth more than what would take its place.
+	asideShare = 0.10
+	asideLeast = 3
 )
 
 // The kinds of values that are set aside.
@@ -59,24 +65,58 @@ func (s *Store) settingAside(ctx context.Context, do func() error) error {
 			return err
 		}
 		if asideErr := s.setAside(ctx, bad); asideErr != nil {
-			return errors.Join(err, asideErr)
+			return fmt.Errorf("%w; %w", err, asideErr)
 		}
 	}
 }
 
 // setAside makes a call readable again that is not: what cannot be read is kept
 // in a place of its own, and the call has its parts pending until the vendor was
-// asked for them. All unreadable records of the source are set aside together.
+// asked for them. All unreadable records of the source are set aside together,
+// or none when there are too many.
 func (s *Store) setAside(ctx context.Context, bad *spoiled) error {
-	s.log.Error("a call cannot be read and is set aside", "source", string(bad.key.Source), "call_id", string(bad.key.ID), "what", bad.what, "err", bad.err)
+	source := bad.key.Source
+	if err := s.Unreadable(source); err != nil {
+		return err
+	}
+	log := s.log.With("source", string(source), "call_id", string(bad.key.ID), "what", bad.what, "err", bad.err)
 	if bad.what != spoiledRecord {
+		log.Error("a call cannot be read and is set aside")
 		return s.join(ctx, func(w *writer) error { return w.readAgain(bad) })
 	}
-	left, err := s.leftovers(ctx, bad.key.Source)
+	left, calls, err := s.leftovers(ctx, source)
 	if err != nil {
 		return err
 	}
-	return s.join(ctx, func(w *writer) error { return w.setAside(bad.key.Source, left) })
+	if len(left) > max(asideLeast, int(asideShare*float64(calls))) {
+		err := &Unreadable{Source: source, Records: len(left), Calls: calls}
+		s.unreadable.Store(source, err)
+		log.Error("too many calls cannot be read, none is set aside", "unreadable", len(left), "calls", calls)
+		return err
+	}
+	log.Error("a call cannot be read and is set aside")
+	return s.join(ctx, func(w *writer) error { return w.setAside(source, left) })
+}
+
+// Unreadable says that more records of a source cannot be read than a damaged
+// disk explains. Nothing of them was changed.
+type Unreadable struct {
+	Source         call.SourceID
+	Records, Calls int // that cannot be read, of all
+}
+
+func (u *Unreadable) Error() string {
+	return fmt.Sprintf("%d of the %d calls of source %s in the archive cannot be read; nothing was changed, their values are as they were: "+
+		"run `callsyncd verify`, then start the program that wrote them last, or restore a backup", u.Records, u.Calls, u.Source)
+}
+
+// Unreadable returns an *Unreadable when so much of a source was found since the
+// store was opened, nil otherwise.
+func (s *Store) Unreadable(source call.SourceID) error {
+	if err, ok := s.unreadable.Load(source); ok {
+		return err.(*Unreadable)
+	}
+	return nil
 }
 
 // leftover is what there still is of a call whose record cannot be read.
@@ -87,10 +127,11 @@ type leftover struct {
 }
 
 // leftovers finds the unreadable records of a source, and their versions, by
-// call key.
-func (s *Store) leftovers(ctx context.Context, source call.SourceID) (map[string]*leftover, error) {
-	left := make(map[string]*leftover)
-	err := s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
+// call key, and counts all its calls.
+func (s *Store) leftovers(ctx context.Context, source call.SourceID) (left map[string]*leftover, calls int, err error) {
+	left = make(map[string]*leftover)
+	err = s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
+		calls++
 		key, err := parseCallKey(k)
 		if err != nil {
 			return true, nil // nothing names a call by it
@@ -101,7 +142,7 @@ func (s *Store) leftovers(ctx context.Context, source call.SourceID) (map[string
 		return true, nil
 	}})
 	if err != nil || len(left) == 0 {
-		return left, err
+		return left, calls, err
 	}
 	err = s.scan(ctx, bucketVersions, nil, nil, scanner{row: func(_ *bolt.Tx, k, row []byte) (bool, error) {
 		if v, _, err := cutHead(row); err == nil && left[string(v.version.callKey)] != nil {
@@ -109,7 +150,7 @@ func (s *Store) leftovers(ctx context.Context, source call.SourceID) (map[string
 		}
 		return true, nil
 	}})
-	return left, err
+	return left, calls, err
 }
 
 // add enters a version. They come in order.

@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,6 +207,56 @@ func TestUnreadableVersionHasTheCallReadAgain(t *testing.T) {
 			}
 			if !later && (got.Parts.Transcript.Reason != call.Damaged || len(got.Fingerprints) > 0) {
 				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// When more records cannot be read than a spot on the disk explains, a fault of
+// the program is likelier: they stay as they are, and the source is told of.
+func TestTooManyUnreadableRecordsAreLeftAlone(t *testing.T) {
+	for name, of := range map[string]struct{ calls, spoiled int }{"a small source": {5, 4}, "more than a tenth": {50, 6}, "a tenth": {50, 5}} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(tempDir(t), Options{Now: testClock()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			values := make(map[call.ID][]byte)
+			for i := range of.calls {
+				id := call.ID(fmt.Sprintf("%03d", i))
+				save(t, s, write(record("crm", id, i)))
+				if i < of.spoiled {
+					values[id] = spoil(t, s, bucketCalls, keyBytes(t, call.Key{Source: "crm", ID: id}))
+				}
+			}
+			save(t, s, write(record("other", "1", 1)))
+			few := of.spoiled <= of.calls/10
+			for range 2 {
+				err = s.Each(t.Context(), "crm", func(call.Record) error { return nil })
+				if told := s.Unreadable("crm"); (err == nil) != few || (told == nil) != few {
+					t.Fatalf("%v, %v", err, told)
+				}
+			}
+			if few {
+				return
+			}
+			if err := s.Unreadable("crm"); !strings.Contains(err.Error(), fmt.Sprintf("%d of the %d calls of source crm", of.spoiled, of.calls)) || s.Unreadable("other") != nil {
+				t.Error(err)
+			}
+			for id, value := range values {
+				err := s.db.View(func(tx *bolt.Tx) error {
+					if !bytes.Equal(tx.Bucket(bucketCalls).Get(keyBytes(t, call.Key{Source: "crm", ID: id})), value) {
+						t.Errorf("the record of %s was replaced", id)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if err := s.Each(t.Context(), "other", func(call.Record) error { return nil }); err != nil {
+				t.Error(err)
 			}
 		})
 	}

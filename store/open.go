@@ -60,8 +60,9 @@ type Store struct {
 	write    sync.Mutex
 	poisoned error // guarded by write; set after a commit that ended in doubt
 
-	seq      atomic.Uint64 // last feed entry committed
-	checking sync.Mutex    // held during Check, which may need the one place for a copy
+	seq        atomic.Uint64 // last feed entry committed
+	unreadable sync.Map      // source -> *Unreadable
+	checking   sync.Mutex    // held during Check, which may need the one place for a copy
 
 	newsMu  sync.Mutex
 	newsBox chan struct{} // guarded by newsMu; closed at the next feed entry
