@@ -73,6 +73,9 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		return st, err
 	}
 	st.Problems = a.problems(s, &c, &st, now)
+	if err := a.store.Unreadable(s.config.Name); err != nil {
+		st.Problems = slices.Insert(st.Problems, 0, err.Error())
+	}
 	st.Notes = notes(s)
 	st.Green = len(st.Problems) == 0
 	return st, nil
@@ -117,9 +120,6 @@ func (a *Archive) problems(s *source, c *call.Checkpoint, st *call.SourceStatus,
 	counts := st.Counts
 	problems := []string{}
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	if err := a.store.Unreadable(s.config.Name); err != nil {
-		add("%v", err)
-	}
 	if c.Refused != nil {
 		add("the vendor refuses the credentials since %s; %s", c.Refused.Format(time.RFC3339), s.remedy())
 		if waiting := counts.Open() - lostParts(counts); waiting > 0 && st.MinutesToNextLoss != nil {
