@@ -123,7 +123,8 @@ func plausible(want, got *float64) bool {
 }
 
 // keepFailure stores what went wrong with the main recording and when it is tried
-// again.
+// again. Its life tells of a replacement that is not had once, and when the reason
+// is another one: a host may stay dead for years.
 func (h *hunt) keepFailure(ctx context.Context, t *errand, failure error) error {
 	e, next := h.d.e, *h.record
 	part, w := next.MainPart(), e.weather(&next.Call, e.now().UTC())
@@ -138,11 +139,7 @@ func (h *hunt) keepFailure(ctx context.Context, t *errand, failure error) error 
 	e.log.Warn("recording not archived", "call_id", string(h.key.ID), "reason", part.Reason, "attempt", part.Attempts, "state", string(part.State), "err", failure)
 	next.Join()
 	next.Mirror()
-	write := call.Write{Record: next, Kind: kind}
-	if before := h.record.MainPart(); part.Reason == before.Reason && part.Attempts == before.Attempts {
-		write.Events = []call.Event{aboutRecording("", part, nil)} // the store sees no difference
-	}
-	return e.write(ctx, write)
+	return e.write(ctx, call.Write{Record: next, Kind: kind})
 }
 
 // missed decides what a failed attempt makes of a recording. Once the waiting is

@@ -86,7 +86,13 @@ func (h *hunt) keep(ctx context.Context, t *errand, recording call.Recording) er
 // vendor has shown during the transfer came now: yet another recording, or
 // another length of the call. That is to be fetched next.
 func (h *hunt) lookAgain(next *call.Record) {
-	if e := h.d.e; h.record.MainPart().State == call.Pending { // it was not withdrawn
+	e, part := h.d.e, next.MainPart()
+	switch {
+	case h.record.MainPart().State != call.Pending: // it was withdrawn
+	case part.State == call.Stored && next.RecordingMark == "" && h.link.Mark != "" && e.mayRefetch(h.key.ID):
+		// It came by a link that did not identify it: what was shown since may be another one.
+		*part = fetchAgain(e.now().UTC())
+	default:
 		e.settleStored(next, call.PartEvidence{Evidence: call.EvidencePresent}, h.link.Mark, e.weather(&next.Call, e.now().UTC()))
 	}
 }

@@ -49,8 +49,8 @@ func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.S
 	if doubt == nil {
 		doubt = e.mark(ctx, r, w)
 	}
-	if n := len(unheld); n > 0 && doubt == nil {
-		doubt = unproved("%d calls were listed and are not held", n)
+	if doubt == nil {
+		doubt = notHeld(unheld)
 	}
 	return r.close(e.now(), unheld, doubt), doubt
 }
@@ -299,6 +299,14 @@ func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) 
 	}
 	event, kind := fn(&record)
 	return e.write(ctx, call.Write{Record: record, Kind: kind, Events: []call.Event{event}})
+}
+
+// notHeld doubts a walk after which calls that were listed are not held.
+func notHeld(unheld map[call.ID]struct{}) error {
+	if len(unheld) == 0 {
+		return nil
+	}
+	return unproved("%d calls were listed and are not held", len(unheld))
 }
 
 // close completes the statement.

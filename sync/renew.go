@@ -43,7 +43,8 @@ func (e *Engine) lift(ctx context.Context, w *walker) (*call.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.close(e.now(), unheld, nil), nil
+	doubt := notHeld(unheld)
+	return r.close(e.now(), unheld, doubt), doubt
 }
 
 // Renew makes the newest statement anew when what it says of the parts has

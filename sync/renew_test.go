@@ -144,3 +144,16 @@ func TestCleanWalkLiftsTheDoubtOfASweep(t *testing.T) {
 		}
 	})
 }
+
+// A clean walk that listed what is not held lifts no doubt.
+func TestWalkThatListedMoreThanIsHeldProvesNothing(t *testing.T) {
+	inBubble(t, 3, func(b *testbed) {
+		b.mustRound(true)
+		w := b.engine.newWalker("trailing", call.PurposeTrailing, time.Time{})
+		w.seen["not held"] = struct{}{}
+		st, err := b.engine.lift(b.t.Context(), w)
+		if !isSuspicion(err) || st.Proved || st.MissingCount != 1 || len(st.Doubts) != 1 {
+			b.t.Errorf("%v, %+v", err, st)
+		}
+	})
+}

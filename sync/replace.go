@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"callsyncd/call"
 )
@@ -90,8 +91,14 @@ func (e *Engine) settleStored(r *call.Record, ev call.PartEvidence, mark string,
 		e.mu.Lock()
 		e.refetching[r.Call.ID] = struct{}{}
 		e.mu.Unlock()
-		*part = call.Part{State: call.Pending, Reason: changedUpstream, NextTry: w.now, Deadline: w.now.Add(linkLife)}
+		*part = fetchAgain(w.now)
 	}
+}
+
+// fetchAgain is the state of a recording that is here and may be another one at
+// the vendor by now.
+func fetchAgain(now time.Time) call.Part {
+	return call.Part{State: call.Pending, Reason: changedUpstream, NextTry: now, Deadline: now.Add(linkLife)}
 }
 
 // learnRefetch notes what fetching a recording again has shown.
@@ -119,7 +126,7 @@ func (h *hunt) keepReplacement(ctx context.Context, t *errand, recording call.Re
 	e, record := h.d.e, h.record
 	old := *record.Call.Recording
 	same := *old.SHA256 == *recording.SHA256
-	if t.record.MainPart().Reason != lengthDiffers && !old.EndUnproved {
+	if t.record.MainPart().Reason != lengthDiffers && !old.EndUnproved && record.RecordingMark != "" { // it was for the mark
 		e.learnRefetch(h.key.ID, !same)
 	}
 	recording.EndUnproved = t.short

@@ -82,10 +82,13 @@ func TestEditDuringADownload(t *testing.T) {
 // TestReplacedDuringADownload: a recording that is another one by the time it is
 // here is not taken for that one, which is fetched next.
 func TestReplacedDuringADownload(t *testing.T) {
-	for name, rev := range map[string]int{"with an edit": 1, "without": 0} {
+	for name, of := range map[string]struct {
+		rev  int
+		mark string // before
+	}{"with an edit": {1, "one"}, "without": {0, "one"}, "not identified before": {0, ""}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 1, func(b *testbed) {
-				b.spoken().Mark = "one"
+				b.spoken().Mark = of.mark
 				sends := []string{"first", "second"}
 				b.media.sound = func(url string) (string, float64) {
 					if url != "/spoken?" { // not asked for the length
@@ -93,7 +96,7 @@ func TestReplacedDuringADownload(t *testing.T) {
 					}
 					return "", 60
 				}
-				b.underWay("", nil, func(c *fakeCall) { c.Rev += rev; c.Mark = "other" })
+				b.underWay("", nil, func(c *fakeCall) { c.Rev += of.rev; c.Mark = "other" })
 				got := b.load("spoken")
 				if len(got.Former) != 1 || got.Parts.Recording != (call.Part{State: call.Stored}) || got.RecordingMark != "list:other" || b.media.gets != 2 {
 					b.t.Errorf("%d former, mark %s, %d transfers, %+v", len(got.Former), got.RecordingMark, b.media.gets, got.Parts.Recording)
