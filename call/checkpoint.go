@@ -28,9 +28,10 @@ type Checkpoint struct {
 	// them; Drift says what had become of them since the one before.
 	Fields map[string]FieldShare `json:"fields,omitempty"`
 	Drift  []string              `json:"drift,omitempty"`
-	// Answers are the fields of the vendor's answers about single calls, by
-	// document; AnswerDrift says which of them are missed.
-	Answers     map[string]AnswerFields `json:"answers,omitempty"`
+	// Answers are the habits of the vendor's answers about single calls, by document
+	// and direction of the call, such as "detail inbound"; AnswerDrift says which of
+	// their fields are missed.
+	Answers     map[string]*AnswerHabit `json:"answer_habits,omitempty"`
 	AnswerDrift []string                `json:"answer_drift,omitempty"`
 	// Learned holds facts proved about this vendor account, by name.
 	Learned map[string]string `json:"learned,omitempty"`
@@ -48,41 +49,100 @@ type FieldShare struct {
 	Kind  string  `json:"kind"`
 }
 
-// AnswerFields are the fields of the answers about single calls that a document
-// is, by their path.
-type AnswerFields struct {
-	Rows   int                   `json:"rows"` // answers counted
-	Fields map[string]FieldHabit `json:"fields"`
-	// Last is when the newest answers were given, oldest first.
-	Last []time.Time `json:"last"`
-	// Again are calls to be read again because their answers lacked what others
-	// have; AllSince is set when there are others, with answers since then.
-	Again    []ID      `json:"again,omitempty"`
-	AllSince time.Time `json:"all_since,omitzero"`
+// AnswerHabit is what the answers about single calls have that are one document of
+// calls of one direction.
+type AnswerHabit struct {
+	// Fields are by type and path, such as "string data.name".
+	Fields map[string]*FieldHabit `json:"fields"`
+	// Last are the newest answers, oldest first.
+	Last []AnsweredCall `json:"last"`
+	// Lacking are calls whose answers lack a field that is missed, Again those to be
+	// read again since one is back.
+	Lacking AnsweredCalls `json:"lacking,omitzero"`
+	Again   AnsweredCalls `json:"again,omitzero"`
 }
 
-// FieldHabit is how often a field has a value, and what is known of answers that
-// lack it.
+// FieldHabit is how often a field has a value of one type.
 type FieldHabit struct {
-	Kind string `json:"kind"` // its JSON type
-	// Had of the last Rows answers had it; Was is the share, 0 to 1, of those
-	// before it was missed.
-	Had  int     `json:"had"`
-	Rows int     `json:"rows"`
-	Was  float64 `json:"was"`
-	// Recent are the last 32 answers, the newest in the lowest bit; 1 means that
-	// it had the field.
-	Recent uint32 `json:"recent"`
-	// Missing are the calls whose answers lacked it, from Since on; More that
-	// there are others.
-	Missing []ID      `json:"missing,omitempty"`
-	More    bool      `json:"more,omitempty"`
-	Since   time.Time `json:"since,omitzero"`
-	// Other is the type it was of instead; empty when it had no value.
+	// Had of the last Rows answers had it, those not counted while it is missed.
+	Had  int `json:"had"`
+	Rows int `json:"rows"`
+	// Run is how many answers in a row lack it; while it is Missed, how many have it.
+	Run    int  `json:"run,omitempty"`
+	Missed bool `json:"missed,omitempty"`
+	// Was is the share, 0 to 1, of the answers that had it before it was last missed.
+	Was float64 `json:"was,omitempty"`
+	// Lacked is when an answer of that run last lacked it, Back when it last was back.
+	Lacked time.Time `json:"lacked,omitzero"`
+	Back   time.Time `json:"back,omitzero"`
+	// Other is the type it has instead; empty when it has no value.
 	Other string `json:"other,omitempty"`
-	// ToldAt is when it was found to be missed, Sweeps how many sweeps told of it.
-	ToldAt time.Time `json:"told_at,omitzero"`
-	Sweeps int       `json:"sweeps,omitempty"`
+	// Sweeps is 1 once a sweep told that it is missed, 2 once the next found it so.
+	Sweeps int `json:"sweeps,omitempty"`
+	// Mended counts the calls that had it once they were read again, less those that
+	// had not.
+	Mended int `json:"mended,omitempty"`
+}
+
+// AnsweredCall is a call, and when it was answered for.
+type AnsweredCall struct {
+	ID ID        `json:"id"`
+	At time.Time `json:"at"`
+}
+
+// answeredKept bounds the calls that AnsweredCalls keeps by name.
+const answeredKept = 200
+
+// AnsweredCalls are calls with the time of the answer; when there are too many,
+// the others are those answered for from Since on.
+type AnsweredCalls struct {
+	IDs   map[ID]time.Time `json:"ids,omitempty"`
+	Since time.Time        `json:"since,omitzero"`
+}
+
+// Add adds calls, whose answers may come in any order, and reports whether that
+// changed anything.
+func (a *AnsweredCalls) Add(calls ...AnsweredCall) (changed bool) {
+	if a.IDs == nil {
+		a.IDs = make(map[ID]time.Time)
+	}
+	for _, c := range calls {
+		if at, have := a.IDs[c.ID]; have || len(a.IDs) < answeredKept {
+			changed = changed || !have || !at.Equal(c.At)
+			a.IDs[c.ID] = c.At
+		} else {
+			changed = a.since(c.At) || changed
+		}
+	}
+	return changed
+}
+
+func (a *AnsweredCalls) since(at time.Time) (changed bool) {
+	if changed = !at.IsZero() && (a.Since.IsZero() || at.Before(a.Since)); changed {
+		a.Since = at
+	}
+	return changed
+}
+
+// Take moves all calls of another here.
+func (a *AnsweredCalls) Take(b *AnsweredCalls) {
+	for id, at := range b.IDs {
+		a.Add(AnsweredCall{id, at})
+	}
+	a.since(b.Since)
+	*b = AnsweredCalls{}
+}
+
+// Remove takes out the calls of another, but those that were answered for since.
+func (a *AnsweredCalls) Remove(b AnsweredCalls) {
+	for id, at := range b.IDs {
+		if a.IDs[id].Equal(at) {
+			delete(a.IDs, id)
+		}
+	}
+	if a.Since.Equal(b.Since) {
+		a.Since = time.Time{}
+	}
 }
 
 // Walk is one pass over a vendor's list.

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -18,260 +16,204 @@ const (
 	// lacking is the reason of a record that is read again because an answer about
 	// its call lacked what such answers have.
 	lacking = "fields_missing"
-	// watchedShare is the share of answers a field must have been in to be missed
-	// in a single one.
-	watchedShare = 0.9
-	// oddChance is how unlikely a run of answers without a field must be for their
-	// calls to be read again once it is back, and driftChance for it to be told of.
-	// The first answer that ever lacked it is odd anyhow.
-	oddChance, driftChance = 1e-2, 1e-9
-	// recentRows is how many of the last answers are compared with those before.
-	recentRows = 20
-	// backRows is how many answers in a row must have a field again that was told of.
-	backRows = 3
-	// habitRows is where the count of answers is halved, so that habits change.
-	habitRows = 1000
-	// fieldsKept bounds the fields watched of a document, callsKept the calls noted
-	// by name of a field; when there are more, all calls are looked through.
-	fieldsKept, callsKept = 300, 200
-	// fieldDepth is how deep objects in objects are looked into.
-	fieldDepth = 3
+	// A field is watched once it was in so much of so many answers. Halving the
+	// counts at habitRows lets habits change.
+	watchedShare, watchedRows, habitRows = 0.9, 20, 200
+	// It is missed when so many answers in a row lack it, and back when so many have it.
+	missedRun, backRun = 10, 3
+	// answerFields and answerNames, in bytes, bound the fields watched of a document,
+	// answerDepth how deep objects in objects are looked into.
+	answerFields, answerNames, answerDepth = 200, 100, 3
+	// toldFields bounds how many missed fields are told of by name.
+	toldFields = 10
 )
 
-// answerWatch watches the fields of the vendor's answers about single calls. Each
-// call counts once it has settled, as its answers are kept: before, they lack
-// what is not ready yet.
+// answerWatch watches the fields of the vendor's answers about single calls, by
+// document and direction of the call: what inbound calls have, others may lack.
 type answerWatch struct {
-	docs map[string]call.AnswerFields
+	docs map[string]*call.AnswerHabit
+	// unsaved is true once an answer lacked what is watched, until that is stored.
+	unsaved bool
 }
 
-func newAnswers(c *call.Checkpoint) answerWatch {
-	a := answerWatch{make(map[string]call.AnswerFields)}
-	for name, fields := range c.Answers {
-		a.docs[name] = cloneFields(fields)
+// habits are those an answer counts for. One about a call of unknown direction
+// counts for all: what told the direction may be what vanished.
+func (a *answerWatch) habits(document string, direction *call.Direction) (habits []*call.AnswerHabit) {
+	name := document + " "
+	if direction != nil {
+		name += string(*direction)
 	}
-	return a
-}
-
-func cloneFields(f call.AnswerFields) call.AnswerFields {
-	f.Fields = maps.Clone(f.Fields)
-	if f.Fields == nil {
-		f.Fields = make(map[string]call.FieldHabit)
+	if a.docs[name] == nil {
+		a.docs[name] = &call.AnswerHabit{Fields: make(map[string]*call.FieldHabit)}
 	}
-	return f
-}
-
-// save puts what is known into a checkpoint.
-func (a *answerWatch) save(c *call.Checkpoint) {
-	c.Answers, c.AnswerDrift = nil, a.texts(2)
-	if len(a.docs) == 0 {
-		return
-	}
-	c.Answers = make(map[string]call.AnswerFields, len(a.docs))
-	for name, fields := range a.docs {
-		c.Answers[name] = cloneFields(fields)
-	}
-}
-
-// see enters the answer that is kept of a call.
-func (a *answerWatch) see(document string, id call.ID, doc call.Document) {
-	kinds := make(map[string]string)
-	if flatten(kinds, "", doc.Body, fieldDepth); len(kinds) == 0 {
-		return
-	}
-	d := cloneFields(a.docs[document])
-	d.Last = append(slices.Clone(d.Last[max(0, len(d.Last)-recentRows+1):]), doc.FetchedAt)
-	for name, h := range d.Fields {
-		if habitSees(&h, kinds[name], id, d.Last) {
-			d.Again = append(slices.Clip(d.Again), h.Missing...)
-			if h.More && (d.AllSince.IsZero() || h.Since.Before(d.AllSince)) {
-				d.AllSince = h.Since
-			}
-			h.Missing, h.More = nil, false
-		}
-		d.Fields[name] = h
-	}
-	for name, kind := range kinds {
-		if _, known := d.Fields[name]; !known && kind != "" && len(d.Fields) < fieldsKept {
-			d.Fields[name] = call.FieldHabit{Kind: kind, Had: 1, Rows: d.Rows + 1, Recent: 1}
+	for other, d := range a.docs {
+		if other == name || direction == nil && strings.HasPrefix(other, name) {
+			habits = append(habits, d)
 		}
 	}
-	if d.Rows++; d.Rows >= habitRows {
-		d.Rows /= 2
-		maps.DeleteFunc(d.Fields, func(_ string, h call.FieldHabit) bool { return h.Had*10 < h.Rows && len(h.Missing) == 0 })
-	}
-	a.docs[document] = d
+	return habits
 }
 
-// flatten names the fields of an object and of the objects in it, with their
-// types; empty for a field without a value.
+// noteAnswers enters the answers about a conversation that has settled with them:
+// before, they lack what is not ready yet, and other calls have less to tell.
+func (e *Engine) noteAnswers(had, now *call.Record, known, docs call.Documents) {
+	if !conversation(now) {
+		return
+	}
+	first, again := had == nil || !conversation(had), had != nil && had.Parts.Record.Reason == lacking
+	for name, doc := range docs {
+		if name == call.DocumentList || doc.Status != 0 || !first && doc.FetchedAt.Equal(known[name].FetchedAt) {
+			continue
+		}
+		kinds := make(map[string]string)
+		flatten(kinds, "", doc.Body, answerDepth)
+		e.mu.Lock()
+		for _, d := range e.answers.habits(name, now.Call.Direction) {
+			news := sees(d, call.AnsweredCall{ID: now.Call.ID, At: doc.FetchedAt}, kinds, again)
+			e.answers.unsaved = e.answers.unsaved || news
+		}
+		e.mu.Unlock()
+	}
+}
+
+// conversation reports whether a call has a transcript, and no document of it is
+// waited for.
+func conversation(r *call.Record) bool {
+	pending := func(name call.PartName) bool { return r.Parts.Of(name).State == call.Pending }
+	return r.Parts.Transcript.State == call.Stored && !slices.ContainsFunc(asked, pending)
+}
+
+// flatten names the fields with a value of an object and of the objects in it,
+// with their types.
 func flatten(kinds map[string]string, prefix string, body json.RawMessage, depth int) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil {
 		return
 	}
 	for name, value := range object {
-		kind := kindOf(value)
-		kinds[prefix+name] = kind
-		if kind == "object" && depth > 1 {
-			flatten(kinds, prefix+name+".", value, depth-1)
+		if kind := kindOf(value); kind != "" && len(prefix+name) <= answerNames {
+			kinds[prefix+name] = kind
+			if kind == "object" && depth > 1 {
+				flatten(kinds, prefix+name+".", value, depth-1)
+			}
 		}
 	}
 }
 
-// habitSees enters one answer; last says when the last ones were given. back is
-// true when a field that was missing for no good reason is there again.
-func habitSees(h *call.FieldHabit, kind string, id call.ID, last []time.Time) (back bool) {
-	if kind != "" && kind != h.Kind && 2*h.Had < h.Rows && !isMissed(h) {
-		h.Kind, h.Had = kind, 0
+// sees enters an answer, read once more or not, and reports whether something is
+// known by it that must not be lost. A field that has another type is one that
+// vanished, and a new one.
+func sees(d *call.AnswerHabit, c call.AnsweredCall, kinds map[string]string, again bool) (news bool) {
+	d.Last = append(d.Last, c)
+	slices.SortStableFunc(d.Last, func(a, b call.AnsweredCall) int { return a.At.Compare(b.At) })
+	d.Last = slices.Delete(d.Last, 0, max(0, len(d.Last)-missedRun))
+	for name, h := range d.Fields {
+		kind, path, _ := strings.Cut(name, " ")
+		has := kinds[path] == kind
+		turned := fieldSees(h, has, kinds[path], c.At, again)
+		switch {
+		case turned && h.Missed:
+			d.Lacking.Add(d.Last...)
+		case turned:
+			d.Again.Take(&d.Lacking)
+		case h.Missed && !has:
+			news = d.Lacking.Add(c) || news
+		case c.At.Before(h.Back) && !has && !again:
+			news = d.Again.Add(c) || news
+		}
+		news = news || turned || !has && watched(h)
 	}
-	has, odd := kind == h.Kind, isOdd(h)
-	h.Recent <<= 1
-	if has {
-		h.Recent |= 1
+	for path, kind := range kinds {
+		name := kind + " " + path
+		if len(d.Fields) >= answerFields && d.Fields[name] == nil {
+			maps.DeleteFunc(d.Fields, func(_ string, h *call.FieldHabit) bool {
+				return h.Was == 0 && h.Rows >= watchedRows && 2*h.Had < h.Rows
+			})
+		}
+		if len(d.Fields) < answerFields && d.Fields[name] == nil {
+			d.Fields[name] = &call.FieldHabit{Had: 1, Rows: 1}
+		}
 	}
-	if isMissed(h) {
-		if !has {
+	return news
+}
+
+// fieldSees enters one answer and reports whether the field is missed or back
+// since. While it is missed it is not counted. Calls settle in any order: an
+// answer from before the field vanished, or came back, says nothing of now.
+func fieldSees(h *call.FieldHabit, has bool, kind string, at time.Time, again bool) (turned bool) {
+	switch {
+	case at.Before(h.Back) && !has || at.Before(h.Lacked) && has:
+		return false
+	case !has:
+		if at.After(h.Lacked) {
+			h.Lacked = at
+		}
+		if kind != "" {
 			h.Other = kind
-			noteMissing(h, id)
-			return false
 		}
-		if h.Recent&(1<<backRows-1) != 1<<backRows-1 {
-			return false
+	case !h.Missed:
+		h.Had, h.Other, h.Lacked = h.Had+1, "", time.Time{}
+	}
+	if h.Run++; has != h.Missed {
+		h.Run = 0
+	}
+	if h.Missed {
+		if turned = h.Run == backRun; turned {
+			h.Missed, h.Other, h.Sweeps, h.Run, h.Back, h.Lacked = false, "", 0, 0, at, time.Time{}
 		}
-		h.ToldAt, h.Sweeps, h.Recent = time.Time{}, 0, math.MaxUint32
-		return true
+		return turned
 	}
-	if h.Rows++; has {
-		h.Had++
-	}
-	if h.Rows >= habitRows {
-		h.Rows, h.Had = h.Rows/2, h.Had/2
-	}
-	switch usual, _ := shareBefore(h); {
-	case has && odd:
-		return true
-	case has:
-		h.Missing, h.More = nil, false // now and then one lacks it
-	case usual >= watchedShare:
-		if h.Other = kind; len(h.Missing) == 0 {
-			h.Since = last[len(last)-1]
+	h.Rows++
+	if again && h.Was > 0 { // was it right to miss it?
+		if h.Mended--; has {
+			h.Mended += 2
 		}
-		noteMissing(h, id)
-		tell(h, usual, last)
 	}
-	return false
+	if turned = h.Run >= missedRun && watched(h); turned {
+		h.Rows -= h.Run
+		h.Missed, h.Was, h.Run = true, float64(h.Had)/float64(h.Rows), 0
+	} else if h.Rows >= habitRows+h.Run {
+		h.Rows, h.Had = (h.Rows-h.Run)/2+h.Run, h.Had/2
+	}
+	return turned
 }
 
-// noteMissing notes a call whose answer lacks a field.
-func noteMissing(h *call.FieldHabit, id call.ID) {
-	if len(h.Missing) < callsKept {
-		h.Missing = append(slices.Clip(h.Missing), id)
-	} else {
-		h.More = true
-	}
-}
-
-// tell decides whether a field is missed by now. From then on it is not counted.
-func tell(h *call.FieldHabit, usual float64, last []time.Time) {
-	rare := h.Rows >= 2*recentRows && recentShare(h) < usual*(1-driftDrop)
-	if !rare && chanceOf(h) >= driftChance {
-		return
-	}
-	h.Was, h.ToldAt = usual, last[len(last)-1]
-	if missedRun(h) < recentRows && rare && recentShare(h) > 0 {
-		h.More, h.Since = true, last[0] // some lacked it before, and were not noted
-	}
-	rows, had := recentOf(h)
-	h.Rows, h.Had = h.Rows-rows, h.Had-had
-}
-
-// isMissed reports whether a field was found to be missed, and is not back.
-func isMissed(h *call.FieldHabit) bool { return !h.ToldAt.IsZero() || h.Sweeps > 0 }
-
-// missedRun is how many answers in a row lacked a field.
-func missedRun(h *call.FieldHabit) int { return bits.TrailingZeros32(h.Recent | 1<<31) }
-
-// recentOf is how many answers count as the last ones, and how many of them had
-// a field: those that lack it now, where there are not enough for more.
-func recentOf(h *call.FieldHabit) (rows, had int) {
-	if h.Rows < 2*recentRows {
-		return min(h.Rows, missedRun(h)), 0
-	}
-	return recentRows, bits.OnesCount32(h.Recent & (1<<recentRows - 1))
-}
-
-// shareBefore is the share of the answers before the last ones that had a field,
-// and their number; 0 while they are too few to say.
-func shareBefore(h *call.FieldHabit) (share float64, before int) {
-	rows, had := recentOf(h)
-	if before = h.Rows - rows; before < driftRows {
-		return 0, before
-	}
-	return float64(h.Had-had) / float64(before), before
-}
-
-// isOdd reports whether the answers that lack a field now do so for no good reason.
-func isOdd(h *call.FieldHabit) bool {
-	usual, _ := shareBefore(h)
-	return missedRun(h) > 0 && usual == 1 || chanceOf(h) < oddChance
-}
-
-// chanceOf is how likely the answers that lack a field now would be if nothing
-// had changed.
-func chanceOf(h *call.FieldHabit) float64 {
-	usual, before := shareBefore(h)
-	if usual < watchedShare {
-		return 1
-	}
-	missed := (1 - usual) * float64(before)
-	return math.Pow((missed+1)/float64(before+2), float64(missedRun(h)))
-}
-
-// recentShare is the share of the last answers that have a field.
-func recentShare(h *call.FieldHabit) float64 {
-	return float64(bits.OnesCount32(h.Recent&(1<<recentRows-1))) / recentRows
+// watched reports whether answers have a field as a rule. One that was missed for
+// nothing is not: the calls that were read again still lacked it.
+func watched(h *call.FieldHabit) bool {
+	before := h.Rows - h.Run
+	return before >= watchedRows && float64(h.Had) >= watchedShare*float64(before) && h.Mended >= 0
 }
 
 // texts tell of the fields that are missed and were not told of in so many sweeps.
 func (a *answerWatch) texts(sweeps int) (texts []string) {
-	for _, document := range slices.Sorted(maps.Keys(a.docs)) {
-		fields := a.docs[document].Fields
-		for _, name := range slices.Sorted(maps.Keys(fields)) {
-			h := fields[name]
-			if h.ToldAt.IsZero() || h.Sweeps >= sweeps {
-				continue
+	for name, d := range a.docs {
+		document, _, _ := strings.Cut(name, " ")
+		for name, h := range d.Fields {
+			if h.Missed && h.Sweeps < sweeps {
+				texts = append(texts, missedText(document, name, h))
 			}
-			now := fmt.Sprintf("was in %.0f %% of the vendor's records, now in none", 100*h.Was)
-			switch share := recentShare(&h); {
-			case h.Other != "" && h.Other != h.Kind:
-				now = fmt.Sprintf("was of the type %s, now it is %s", h.Kind, h.Other)
-			case share > 0 && missedRun(&h) < recentRows/2:
-				now = fmt.Sprintf("was in %.0f %% of the vendor's records, now in %.0f %%", 100*h.Was, 100*share)
-			}
-			texts = append(texts, fmt.Sprintf("field %q of the document %s %s", name, document, now))
 		}
 	}
-	return texts
+	slices.Sort(texts)
+	return slices.Compact(texts)
 }
 
-// swept notes that a sweep told of what is missed. What is still missed at the
-// next one is how the vendor answers now; its calls are read again all the same
-// if it comes back.
-func (a *answerWatch) swept() {
-	for document, d := range a.docs {
-		d = cloneFields(d)
-		for name, h := range d.Fields {
-			if h.ToldAt.IsZero() {
-				continue
-			}
-			if h.Sweeps++; h.Sweeps >= 2 {
-				h.ToldAt = time.Time{}
-			}
-			d.Fields[name] = h
-		}
-		a.docs[document] = d
+func missedText(document, name string, h *call.FieldHabit) string {
+	kind, path, _ := strings.Cut(name, " ")
+	text := fmt.Sprintf("was in %.0f %% of the vendor's records, now in none", 100*h.Was)
+	if h.Other != "" {
+		text = fmt.Sprintf("was of the type %s, now it is %s", kind, h.Other)
 	}
+	return fmt.Sprintf("field %q of the document %s %s", path, document, text)
+}
+
+// some are the texts that are shown.
+func some(texts []string) []string {
+	if more := len(texts) - toldFields; more > 0 {
+		return append(texts[:toldFields:toldFields], fmt.Sprintf("so it is with %d more fields of these documents", more))
+	}
+	return texts
 }
 
 // untold are the missed fields that no sweep has told of.
@@ -281,82 +223,87 @@ func (e *Engine) untold() []string {
 	return e.answers.texts(1)
 }
 
-// noteAnswers enters the answers about a call that has settled with them.
-func (e *Engine) noteAnswers(had, now *call.Record, docs, changed call.Documents) {
-	if !asksNothing(now) || had != nil && had.Parts.Record.Reason == lacking {
-		return
-	}
-	settled := had == nil || !asksNothing(had)
+// swept notes what a sweep told of. What the one before told of, and is missed
+// still, is how the vendor answers now; its calls are read again all the same if
+// it comes back.
+func (e *Engine) swept(told []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for name, doc := range docs {
-		if _, fresh := changed[name]; name != call.DocumentList && doc.Status == 0 && (settled || fresh) {
-			e.answers.see(name, now.Call.ID, doc)
+	for name, d := range e.answers.docs {
+		document, _, _ := strings.Cut(name, " ")
+		for name, h := range d.Fields {
+			switch {
+			case !h.Missed:
+			case h.Sweeps == 1:
+				h.Sweeps, h.Had, h.Rows = 2, 0, 0
+			case h.Sweeps == 0 && slices.Contains(told, missedText(document, name, h)):
+				h.Sweeps = 1
+			}
 		}
 	}
-}
-
-// asksNothing reports whether no document of a call is waited for.
-func asksNothing(r *call.Record) bool {
-	return !slices.ContainsFunc(asked, func(name call.PartName) bool { return r.Parts.Of(name).State == call.Pending })
+	e.checkpoint.AnswerDrift = some(e.answers.texts(2))
 }
 
 // readLacking has the calls read again whose answers lacked what is there again.
 func (e *Engine) readLacking(ctx context.Context) error {
-	e.mu.Lock()
-	todo := maps.Clone(e.answers.docs)
-	e.mu.Unlock()
-	for document, d := range todo {
-		if len(d.Again) == 0 && d.AllSince.IsZero() {
-			continue
+	if err := e.rereading.enter(ctx); err != nil {
+		return err
+	}
+	defer e.rereading.leave()
+	for name, todo := range e.lackedCalls() {
+		document, direction, _ := strings.Cut(name, " ")
+		e.log.Warn("the vendor's answers have again what they lacked; reading them once more", "document", document, "calls", len(todo.IDs), "others", !todo.Since.IsZero())
+		var keys []call.Key
+		for _, id := range slices.Sorted(maps.Keys(todo.IDs)) {
+			keys = append(keys, e.key(id))
 		}
-		e.log.Warn("the vendor's answers have again what they lacked; reading them once more", "document", document, "calls", len(d.Again), "others", !d.AllSince.IsZero())
-		if err := e.readAgain(ctx, document, &d); err != nil {
-			return err
+		for keys := range slices.Chunk(keys, max(1, e.info.PageSize)) {
+			if err := e.againSome(ctx, keys, func(r *call.Record, _ call.Documents) *call.Write { return e.askedAgain(r) }); err != nil {
+				return err
+			}
+		}
+		if !todo.Since.IsZero() {
+			if err := e.again(ctx, func(r *call.Record, docs call.Documents) *call.Write {
+				if r == nil || !e.lacksUsual(document, direction, r, docs[document], todo.Since) {
+					return nil
+				}
+				return e.askedAgain(r)
+			}); err != nil {
+				return err
+			}
 		}
 		e.mu.Lock()
-		now := e.answers.docs[document]
-		now.Again = now.Again[len(d.Again):]
-		if now.AllSince.Equal(d.AllSince) {
-			now.AllSince = time.Time{}
-		}
-		e.answers.docs[document] = now
+		e.answers.docs[name].Again.Remove(todo)
 		e.mu.Unlock()
 	}
 	return nil
 }
 
-func (e *Engine) readAgain(ctx context.Context, document string, d *call.AnswerFields) error {
-	if !d.AllSince.IsZero() {
-		return e.again(ctx, func(r *call.Record, docs call.Documents) *call.Write {
-			if lacksUsual(d, docs[document]) {
-				return e.askedAgain(r)
-			}
-			return nil
-		})
-	}
-	for some := range slices.Chunk(d.Again, max(1, e.info.PageSize)) {
-		keys := make([]call.Key, len(some))
-		for i, id := range some {
-			keys[i] = e.key(id)
-		}
-		slices.SortFunc(keys, func(a, b call.Key) int { return strings.Compare(string(a.ID), string(b.ID)) })
-		if err := e.againSome(ctx, slices.Compact(keys), func(r *call.Record, _ call.Documents) *call.Write { return e.askedAgain(r) }); err != nil {
-			return err
+// lackedCalls are the calls that are to be read again.
+func (e *Engine) lackedCalls() map[string]call.AnsweredCalls {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	todo := make(map[string]call.AnsweredCalls)
+	for name, d := range e.answers.docs {
+		if c := d.Again; len(c.IDs) > 0 || !c.Since.IsZero() {
+			todo[name] = call.AnsweredCalls{IDs: maps.Clone(c.IDs), Since: c.Since}
 		}
 	}
-	return nil
+	return todo
 }
 
-// lacksUsual reports whether an answer of the time in question lacks a field that
-// nearly all have.
-func lacksUsual(d *call.AnswerFields, doc call.Document) bool {
-	kinds := make(map[string]string)
-	if flatten(kinds, "", doc.Body, fieldDepth); len(kinds) == 0 || doc.FetchedAt.Before(d.AllSince) {
+// lacksUsual reports whether an answer since then lacks a field that was missed
+// and is back.
+func (e *Engine) lacksUsual(document, direction string, r *call.Record, doc call.Document, since time.Time) bool {
+	if own := r.Call.Direction; own != nil && string(*own) != direction || !conversation(r) || doc.Status != 0 || doc.FetchedAt.Before(since) {
 		return false
 	}
-	for name, h := range d.Fields {
-		if usual, _ := shareBefore(&h); usual >= watchedShare && kinds[name] != h.Kind {
+	kinds := make(map[string]string)
+	flatten(kinds, "", doc.Body, answerDepth)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, h := range e.answers.docs[document+" "+direction].Fields {
+		if kind, path, _ := strings.Cut(name, " "); h.Was > 0 && !h.Missed && kinds[path] != kind {
 			return true
 		}
 	}

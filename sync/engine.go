@@ -127,6 +127,7 @@ type Engine struct {
 
 	headWalk, pendingPass sync.Mutex // one run of each kind at a time
 	longWalk, naming      turnstile  // trailing, sweep and rounds; tables of names
+	rereading             turnstile  // finding calls to be read again
 
 	tables map[string]tableState // guarded by naming
 	missed chan struct{}         // a call was mapped without a name
@@ -152,7 +153,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	e := &Engine{
 		src: src, info: src.Provider.Info(), store: o.Store, media: o.Media, down: o.Download, slots: o.Slots, clock: o.Clock,
 		log: o.Log.With("source", string(src.ID)), tell: o.Observe,
-		claims: newClaims(), fetching: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, refetching: make(map[call.ID]struct{}), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
+		claims: newClaims(), fetching: newClaims(), replies: newReplyClock(), links: newLinks(), hosts: &hosts{until: make(map[string]time.Time)}, refetching: make(map[call.ID]struct{}), nudge: make(chan struct{}), longWalk: make(turnstile, 1), naming: make(turnstile, 1), rereading: make(turnstile, 1), tables: make(map[string]tableState), missed: make(chan struct{}, 1),
 	}
 	if e.clock == nil {
 		e.clock = call.RealClock{}
@@ -167,7 +168,10 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 	if e.checkpoint.Learned == nil {
 		e.checkpoint.Learned = make(map[string]string)
 	}
-	e.answers = newAnswers(&e.checkpoint)
+	if e.answers.docs = e.checkpoint.Answers; e.answers.docs == nil {
+		e.answers.docs = make(map[string]*call.AnswerHabit)
+	}
+	e.checkpoint.Answers = nil
 	if e.newest, err = e.loadNewest(ctx); err != nil {
 		return nil, err
 	}
@@ -189,7 +193,8 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 // ID is the source's name.
 func (e *Engine) ID() call.SourceID { return e.src.ID }
 
-// Checkpoint returns a copy of where the source stands.
+// Checkpoint returns a copy of where the source stands, without what is known of
+// its answers.
 func (e *Engine) Checkpoint() call.Checkpoint {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,7 +238,7 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	if edit != nil {
 		edit(&next)
 	}
-	e.answers.save(&next)
+	next.Answers, next.AnswerDrift = e.answers.docs, some(e.answers.texts(2))
 	requests, lookups := e.src.Budget.Counted()
 	next.Requests += requests - e.counted[0]
 	next.LookupRequests += lookups - e.counted[1]
@@ -241,7 +246,8 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	if err := e.store.Save(ctx, batch); err != nil {
 		return err
 	}
-	e.checkpoint, e.counted = next, [2]int64{requests, lookups}
+	next.Answers = nil // it goes on changing, and is not to be seen outside
+	e.checkpoint, e.counted, e.answers.unsaved = next, [2]int64{requests, lookups}, false
 	e.gains.add(writes...)
 	if statement != nil {
 		e.newest = statement
@@ -252,8 +258,15 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	return nil
 }
 
-// write commits the new state of single calls, beside others doing the same.
+// write commits the new state of single calls, beside others doing the same; with
+// the checkpoint when an answer lacked what others have.
 func (e *Engine) write(ctx context.Context, w call.Write) error {
+	e.mu.Lock()
+	unsaved := e.answers.unsaved
+	e.mu.Unlock()
+	if unsaved {
+		return e.save(ctx, []call.Write{w}, nil)
+	}
 	batch := call.Batch{Source: e.src.ID, Writes: []call.Write{w}, Budget: e.src.Budget.State}
 	if err := e.store.Save(ctx, batch); err != nil {
 		return err

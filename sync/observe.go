@@ -51,7 +51,7 @@ func (e *Engine) observe(ctx context.Context, key call.Key, had *call.Record, kn
 	}
 	record, events := e.record(key, had, &mapped, prints, len(changed) > 0, o.incomplete)
 	if o.incomplete == nil {
-		e.noteAnswers(had, &record, docs, changed)
+		e.noteAnswers(had, &record, known, docs)
 	}
 	if len(changed) == 0 {
 		events = nil // the same bytes again: it was told when they came

@@ -31,6 +31,7 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 	}
 	var mu sync.Mutex
 	var unread error // of a call that cannot be read from the archive: the others do not wait for it
+	passed := ctx
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, e.src.Concurrency))
 	for _, key := range todo {
@@ -45,7 +46,8 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 			return nil
 		})
 	}
-	return errors.Join(g.Wait(), unread)
+	err = g.Wait()
+	return errors.Join(err, unread, e.readLacking(passed))
 }
 
 // duePending lists the calls with a due part, each once.

@@ -82,9 +82,13 @@ func newReconciliation(st call.Statement) *reconciliation {
 	return &reconciliation{statement: st, days: make(map[string]*call.StatementDay)}
 }
 
-// compare holds the archive against what a walk listed. It also returns the
-// wanted calls that were listed and are not held.
+// compare holds the archive against what a walk listed, once the calls are open
+// that are to be read again. It also returns the wanted calls that were listed and
+// are not held.
 func (e *Engine) compare(ctx context.Context, w *walker) (r *reconciliation, unheld map[call.ID]struct{}, err error) {
+	if err := e.readLacking(ctx); err != nil {
+		return nil, nil, err
+	}
 	read := w.walk.FinishedAt
 	r = newReconciliation(call.Statement{
 		Source: e.src.ID, Provider: e.info.Name, StartedAt: w.walk.StartedAt, ListReadAt: &read, Expected: w.walk.Total, Listed: len(w.seen),

@@ -87,6 +87,9 @@ func lostParts(st *call.Statement) (n int) {
 // recount is a statement with its parts, and what is open on its days, counted
 // now.
 func (e *Engine) recount(ctx context.Context, was *call.Statement) (*call.Statement, error) {
+	if err := e.readLacking(ctx); err != nil {
+		return nil, err
+	}
 	r := newReconciliation(*was)
 	r.statement.Days = nil
 	for _, day := range was.Days {

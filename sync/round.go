@@ -108,12 +108,14 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 	read := err == nil && (whole || w.sweep) || w.miscounted()
 	window := e.probe(ctx, w, read)
 	var statement *call.Statement
+	var told []string // of what vanished from the answers
 	if w.sweep && read {
 		w.walk.FinishedAt = e.now().UTC() // the list was read; marking what it lacks takes time too
 		var doubt error
 		if err == nil {
 			_, grave := drift(e.Checkpoint().Fields, w.fields.shares())
-			if grave = append(grave, e.untold()...); len(grave) > 0 {
+			told = e.untold()
+			if grave = append(grave, some(told)...); len(grave) > 0 {
 				err = suspect("the vendor's records changed: %s; what was stored before is kept, nothing was marked complete or deleted", strings.Join(grave, "; "))
 			}
 		}
@@ -156,9 +158,6 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			c.ReadAt, c.Backfill = walk.FinishedAt, nil
 			w.learned(c, window)
 		}
-		if read && w.sweep {
-			e.answers.swept()
-		}
 		if read && err == nil {
 			c.CompletedAt = walk.FinishedAt
 		}
@@ -166,6 +165,9 @@ func (e *Engine) finish(ctx context.Context, w *walker, err error, slot func(*ca
 			c.Watermark = newest.UTC()
 		}
 	})
+	if read && w.sweep && saveErr == nil {
+		e.swept(told)
+	}
 	return errors.Join(err, saveErr, e.revisit(ctx), e.readLacking(ctx))
 }
 
