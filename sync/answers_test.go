@@ -195,15 +195,15 @@ func (v *detailVendor) Wanted(docs call.Documents, _ map[string]string) (string,
 	return "detail", !have
 }
 
-// Fetch answers with a campaign, but for calls "out...", whose direction never has one, and
-// "own...", which have none though others of their direction do.
+// Fetch answers with a campaign, but for calls "out...", whose direction never has
+// one, "missed...", which are no conversations, and "own...", which simply have none.
 func (v *detailVendor) Fetch(_ context.Context, _ string, docs call.Documents) (call.Document, error) {
 	_, listed := v.find(docs)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.fetches++
 	body := `{"data": {"id": "1", "campaign": "spring"}}`
-	if v.lacks || strings.HasPrefix(listed.ID, "o") {
+	if v.lacks || strings.HasPrefix(listed.ID, "o") || strings.HasPrefix(listed.ID, "missed") {
 		body = `{"data": {"id": "1"}}`
 	}
 	return call.Document{Body: json.RawMessage(body), FetchedAt: time.Now()}, nil
@@ -377,8 +377,11 @@ func TestMissedFieldsAreStoredAtOnce(t *testing.T) {
 func TestCallsComeInRuns(t *testing.T) {
 	inDetail(t, 40, func(b *testbed, v *detailVendor) {
 		for day := range 6 {
-			for name, n := range map[string]int{"in": 20, "out": 8, "missed": 15} {
-				b.arrive(fmt.Sprint(name, day, "x"), n)
+			for _, some := range []struct {
+				name string
+				n    int
+			}{{"in", 20}, {"missed", 15}, {"out", 8}} {
+				b.arrive(fmt.Sprint(some.name, day, "x"), some.n)
 				b.mustRound(false)
 			}
 			fetches := v.fetches

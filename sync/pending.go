@@ -31,12 +31,11 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 	}
 	var mu sync.Mutex
 	var unread error // of a call that cannot be read from the archive: the others do not wait for it
-	passed := ctx
-	g, ctx := errgroup.WithContext(ctx)
+	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, e.src.Concurrency))
 	for _, key := range todo {
 		g.Go(func() error {
-			err := e.askAgain(ctx, key, all, since)
+			err := e.askAgain(asking, key, all, since)
 			if !errors.Is(err, call.ErrCorrupt) {
 				return err
 			}
@@ -47,7 +46,7 @@ func (e *Engine) pending(ctx context.Context, all bool, since time.Time) error {
 		})
 	}
 	err = g.Wait()
-	return errors.Join(err, unread, e.readLacking(passed))
+	return errors.Join(err, unread, e.readLacking(ctx))
 }
 
 // duePending lists the calls with a due part, each once.
