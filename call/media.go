@@ -31,6 +31,12 @@ type Heard struct {
 	End     FileEnd
 }
 
+// Found is a recording that was found on disk although no record names it.
+type Found struct {
+	Recording
+	End FileEnd
+}
+
 // FileEnd is what a file says of its own end. The zero value means that it does
 // not tell.
 type FileEnd int

@@ -124,6 +124,7 @@ type leftover struct {
 	key         call.Key
 	versions    []uint64 // 0 for one that cannot be found
 	first, last time.Time
+	at          time.Time // by the time index; zero when that does not know it either
 }
 
 // leftovers finds the unreadable records of a source, and their versions, by
@@ -171,6 +172,9 @@ func (l *leftover) record(now time.Time) (call.Record, refs) {
 	if len(l.versions) > 0 {
 		c.FirstSeenAt, c.ChangedAt = l.first, l.last
 	}
+	if !l.at.IsZero() {
+		c.CreatedAt = &l.at
+	}
 	r := call.Record{Call: c}
 	for _, name := range call.PartNames {
 		*r.Parts.Of(name) = damagedPart(now)
@@ -188,7 +192,7 @@ func damagedPart(now time.Time) call.Part {
 
 // setAside replaces the records that cannot be read by what is left of them.
 func (w *writer) setAside(source call.SourceID, left map[string]*leftover) error {
-	ids := make(map[string]bool)
+	ids := make(map[string]*leftover)
 	for k, l := range left {
 		value := w.tx.Bucket(bucketCalls).Get([]byte(k))
 		if _, _, err := decodeRecord(l.key, value); err == nil {
@@ -198,7 +202,7 @@ func (w *writer) setAside(source call.SourceID, left map[string]*leftover) error
 		if err := w.keepAside([]byte(k), asideRecord, value); err != nil {
 			return err
 		}
-		ids[string(appendID(nil, l.key.ID))] = true
+		ids[string(appendID(nil, l.key.ID))] = l
 	}
 	if len(ids) == 0 {
 		return nil
@@ -224,24 +228,29 @@ func (w *writer) keepAside(callKey []byte, kind byte, value []byte) error {
 }
 
 // unlistAll removes all rows that were derived from the calls of these encoded
-// ids, whatever they said.
-func (w *writer) unlistAll(source call.SourceID, ids map[string]bool) error {
-	sweep := func(bucket, prefix []byte) error {
+// ids, whatever they said, and notes the time they gave a call.
+func (w *writer) unlistAll(source call.SourceID, ids map[string]*leftover) error {
+	sweep := func(bucket, prefix []byte, see func(*leftover, time.Time)) error {
 		var gone [][]byte
 		c := w.tx.Bucket(bucket).Cursor()
 		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-			if at := len(prefix) + timeBytes; len(k) > at && ids[string(k[at:])] {
-				gone = append(gone, bytes.Clone(k))
+			at := len(prefix) + timeBytes
+			if len(k) <= at || ids[string(k[at:])] == nil {
+				continue
+			}
+			gone = append(gone, bytes.Clone(k))
+			if t, id, err := cutTime(k[len(prefix):]); err == nil && see != nil {
+				see(ids[string(id)], t)
 			}
 		}
 		return w.deleteAll(bucket, gone)
 	}
-	if err := sweep(bucketTimes, sourcePrefix(source)); err != nil {
+	if err := sweep(bucketTimes, sourcePrefix(source), func(l *leftover, at time.Time) { l.at = at }); err != nil {
 		return err
 	}
 	for _, part := range call.PartNames {
 		prefix := partPrefix(source, part)
-		if err := errors.Join(sweep(bucketDue, prefix), sweep(bucketDeadlines, prefix)); err != nil {
+		if err := errors.Join(sweep(bucketDue, prefix, nil), sweep(bucketDeadlines, prefix, nil)); err != nil {
 			return err
 		}
 		var gaps [][]byte

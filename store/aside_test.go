@@ -162,10 +162,12 @@ func TestNothingIsLeftOfACall(t *testing.T) {
 	defer s.Close()
 	key := call.Key{Source: "crm", ID: "1"}
 	save(t, s, write(record("crm", "1", 1)))
+	r := load(t, s, key)
+	at := r.Call.Time()
 	spoil(t, s, bucketCalls, nil)
 	spoil(t, s, bucketVersions, nil)
 	docs, err := s.Documents(t.Context(), key)
-	if r := load(t, s, key); err != nil || len(docs) > 0 || !r.Parts.Record.Overdue() {
+	if r := load(t, s, key); err != nil || len(docs) > 0 || !r.Parts.Record.Overdue() || !r.Call.Time().Equal(at) {
 		t.Errorf("%+v, %d documents, %v", r, len(docs), err)
 	}
 	save(t, s, write(record("crm", "1", 1)))

@@ -40,6 +40,9 @@ func (b *testbed) archived() {
 	b.mustRound(true)
 }
 
+// losesFiles lets the disk lose all recordings.
+func (b *testbed) losesFiles() { b.media.found = nil }
+
 // A record that cannot be read any more keeps no other call waiting, is told of,
 // and is had again from the vendor.
 func TestUnreadableRecordIsHadAgain(t *testing.T) {
@@ -47,6 +50,7 @@ func TestUnreadableRecordIsHadAgain(t *testing.T) {
 		t := b.t
 		b.archived()
 		b.damage("c005")
+		b.losesFiles()
 		b.arrives("new")
 		if err := b.engine.ClockSetBack(t.Context()); err != nil {
 			t.Error(err)
@@ -79,6 +83,7 @@ func TestUnreadableRecordOfADeletedCall(t *testing.T) {
 		b.archived()
 		time.Sleep(100 * time.Hour)
 		b.damage("c005")
+		b.losesFiles()
 		b.vendor.remove(7) // c005
 		if r := b.round(true); r.Complete {
 			t.Errorf("complete without a recording: %+v", r)
@@ -95,4 +100,66 @@ func TestUnreadableRecordOfADeletedCall(t *testing.T) {
 			t.Errorf("%+v %v", counts, err)
 		}
 	})
+}
+
+// A recording that is still on disk is neither fetched again nor lost with the
+// record that named it, unless it does not seem to be whole.
+func TestRecordingOfAnUnreadableRecordIsFoundOnDisk(t *testing.T) {
+	for name, of := range map[string]struct {
+		listed  bool // by the vendor, still
+		running bool // by the daemon, instead of rounds
+		end     call.FileEnd
+		files   int
+		want    call.Part
+	}{
+		"the vendor has it":     {true, false, call.EndUntold, 1, call.Part{State: call.Stored}},
+		"only downloads run":    {true, true, call.EndUntold, 1, call.Part{State: call.Stored}},
+		"the vendor deleted it": {false, false, call.EndUntold, 1, call.Part{State: call.Stored}},
+		"it lacks its end":      {false, false, call.EndMissing, 1, call.Part{State: call.Lost, Reason: endUnproved}},
+		"it was replaced once":  {false, false, call.EndReached, 2, call.Part{State: call.Stored}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 12, func(b *testbed) {
+				key := call.Key{Source: "crm", ID: "c005"}
+				b.archived()
+				was := b.load("c005")
+				time.Sleep(100 * time.Hour)
+				b.damage("c005")
+				files := b.media.found[key]
+				files[0].End = of.end
+				if of.files > 1 {
+					former := files[0]
+					file := "recordings/the one before"
+					former.File = &file
+					b.media.found[key] = []call.Found{former, files[0]}
+				}
+				gets, requests := b.media.gets, b.vendor.lists
+				if !of.listed {
+					b.vendor.remove(7) // c005
+				}
+				if of.running {
+					b.load("c005") // what meets the record sets it aside
+					b.answerMedia(func(string) error { return call.ErrTransient })
+					b.running(time.Hour)
+				} else {
+					b.round(true)
+					time.Sleep(100 * time.Hour)
+					b.round(true)
+				}
+				got := b.load("c005")
+				if p := got.Parts.Recording; p.State != of.want.State || p.Reason != of.want.Reason {
+					t.Errorf("%+v", p)
+				}
+				if !hasFile(&got) || *got.Call.Recording.File != *was.Call.Recording.File || *got.Call.Recording.SHA256 != *was.Call.Recording.SHA256 || len(got.Former) != of.files-1 {
+					t.Errorf("%+v, %d former", got.Call.Recording, len(got.Former))
+				}
+				if b.media.gets > gets || b.vendor.lists > requests+50 {
+					t.Errorf("fetched %d times", b.media.gets-gets)
+				}
+				if !of.listed && len(got.Call.Transcript) != 1 {
+					t.Error("the transcript is gone")
+				}
+			})
+		})
+	}
 }

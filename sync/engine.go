@@ -66,6 +66,9 @@ type Media interface {
 	Part(key call.Key, label string) call.MediaPart
 	// Forget drops what Part would return of a call.
 	Forget(call.Key)
+	// Find looks for the intact files of a call that began at a time, zero when
+	// that is not known, the newest last.
+	Find(ctx context.Context, key call.Key, at time.Time) ([]call.Found, error)
 }
 
 // Downloader fetches recordings, without any credentials of ours. Get goes on

@@ -122,6 +122,12 @@ func plausible(want, got *float64) bool {
 	return math.Abs(*want-*got) <= max(3, *want/10)
 }
 
+// lacksEnd reports whether a recording seems to lack its end: by what it says
+// itself, else by its length.
+func lacksEnd(end call.FileEnd, want, got *float64) bool {
+	return end == call.EndMissing || end == call.EndUntold && !plausible(want, got) && *got < *want
+}
+
 // keepFailure stores what went wrong with the main recording and when it is tried
 // again. Its life tells of a replacement that is not had once, and when the reason
 // is another one: a host may stay dead for years.

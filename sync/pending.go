@@ -145,19 +145,63 @@ func (e *Engine) stored(ctx context.Context, key call.Key) (*call.Record, call.D
 		return nil, nil, err
 	}
 	docs, err := e.store.Documents(ctx, key)
-	if err == nil && record.Parts.Record.Reason == call.Damaged {
-		e.refill(&record, docs)
+	if err == nil && record.Parts.Record.Reason == call.Damaged && record.Call.Provider == "" {
+		err = e.refill(ctx, &record, docs)
 	}
 	return &record, docs, err
 }
 
 // refill gives a call that lost its record on disk the contents its documents
-// have, so that an emptier answer of the vendor does not take their place.
-func (e *Engine) refill(record *call.Record, docs call.Documents) {
+// have, so that an emptier answer of the vendor does not take their place, and
+// the recording that is still on disk.
+func (e *Engine) refill(ctx context.Context, record *call.Record, docs call.Documents) error {
 	mapped, err := e.src.Provider.Map(docs)
-	if record.Call.Provider != "" || err != nil {
-		return
+	if err == nil {
+		e.fill(record, &mapped)
 	}
+	if len(mapped.Further) > 0 {
+		return nil // the files do not tell which is which
+	}
+	return e.findAgain(ctx, record)
+}
+
+// findAgain makes a recording that is on disk the recording of its call, whose
+// record is lost. Of several the newest was the current one. It is stored at once:
+// whoever asked for the call may have nothing else to store.
+func (e *Engine) findAgain(ctx context.Context, record *call.Record) error {
+	part, at := record.MainPart(), time.Time{}
+	if part.Reason != call.Damaged || hasFile(record) {
+		return nil
+	}
+	if record.Call.StartedAt != nil || record.Call.CreatedAt != nil {
+		at = record.Call.Time()
+	}
+	found, err := e.media.Find(ctx, record.Call.Key, at)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	now, last := e.now().UTC(), len(found)-1
+	for _, former := range found[:last] {
+		record.Former = append(record.Former, call.FormerRecording{Recording: former.Recording, SetAsideAt: now})
+	}
+	recording, want := found[last].Recording, record.Call.DurationSeconds
+	recording.EndUnproved = lacksEnd(found[last].End, want, recording.DurationSeconds)
+	switch record.Call.Recording = &recording; {
+	case recording.EndUnproved:
+		part.Reason = endUnproved
+	case !plausible(want, recording.DurationSeconds):
+		*part = call.Part{State: call.Stored, Reason: lengthDiffers}
+	default:
+		*part = call.Part{State: call.Stored}
+	}
+	record.Join()
+	record.Mirror()
+	e.log.Warn("the recording of a call whose record was lost is still on disk", "call_id", string(record.Call.ID), "files", len(found))
+	return e.write(ctx, call.Write{Record: *record, Kind: call.ChangeRecording})
+}
+
+// fill gives a call the contents that were mapped from its documents.
+func (e *Engine) fill(record *call.Record, mapped *call.Mapped) {
 	was := record.Call
 	c := &mapped.Call
 	c.Key, c.Source, c.ID, c.Provider = was.Key, was.Source, was.ID, e.info.Name

@@ -403,7 +403,7 @@ func (e *Engine) fetchOnce(ctx context.Context, t *errand) (call.Recording, erro
 		expect.Accept = func(heard call.Heard) bool {
 			want := t.seconds()
 			fits := plausible(want, heard.Seconds)
-			t.short = expect.EndUnproved && heard.End != call.EndReached && (heard.End == call.EndMissing || !fits && *heard.Seconds < *want)
+			t.short = expect.EndUnproved && lacksEnd(heard.End, want, heard.Seconds)
 			return fits && !t.short || e.doubts.twice(doubted{t.key.ID, t.label}, heard.SHA256)
 		}
 	}

@@ -286,6 +286,7 @@ type fakeMedia struct {
 	get    func(url string) error
 	gets   int
 	stored map[call.Key]string
+	found  map[call.Key][]call.Found // files on disk
 	// sound is what the host sends, and how many seconds it lasts; nil for the link itself, of unknown length.
 	sound func(url string) (content string, seconds float64)
 	// endUnproved bodies end without a word; end is what they say themselves.
@@ -332,7 +333,17 @@ func (m *fakeMedia) Put(_ context.Context, key call.Key, _ time.Time, body io.Re
 	if expect.Accept != nil && !expect.Accept(call.Heard{Seconds: r.DurationSeconds, SHA256: sum, End: m.end}) {
 		return call.Recording{}, oddLength{}
 	}
+	if m.found == nil {
+		m.found = make(map[call.Key][]call.Found)
+	}
+	m.found[key] = append(m.found[key], call.Found{Recording: r, End: m.end})
 	return r, nil
+}
+
+func (m *fakeMedia) Find(_ context.Context, key call.Key, _ time.Time) ([]call.Found, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.found[key], nil
 }
 
 // oddLength is the answer to a recording that was not accepted.
