@@ -87,6 +87,9 @@ type Version struct {
 	// Quarantined are the parts of which this version brought a worse text
 	// than the one before, which therefore stays current.
 	Quarantined []PartName `json:"quarantined,omitempty"`
+	// Damaged is true of a version that cannot be read any more: what it brought
+	// is not known, and missing in the later ones unless it came again.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // Write is one call's new state, stored in the transaction of its page.

@@ -19,7 +19,8 @@ type entry struct {
 }
 
 // The values of the gaps bucket begin with these. Since when the part is open
-// follows, of an acknowledged loss acceptedGap; nothing in rows of before.
+// follows, of an acknowledged loss acceptedGap; nothing in rows of before that
+// belong to a call that cannot be read.
 const (
 	gapPending = 1
 	gapLost    = 2
@@ -35,7 +36,10 @@ func entriesOf(callKey []byte, r *call.Record) []entry {
 	entries := []entry{{bucketTimes, timeKey(c), facts.encode()}}
 	for _, name := range call.PartNames {
 		part := r.Parts.Of(name)
-		gap := append(bytes.Clone(callKey), partCode(name))
+		gap, since := append(bytes.Clone(callKey), partCode(name)), r.OpenSince[name]
+		if since.IsZero() { // stored before that was noted
+			since = c.FirstSeenAt
+		}
 		switch part.State {
 		case call.Pending:
 			prefix := partPrefix(c.Source, name)
@@ -44,19 +48,16 @@ func entriesOf(callKey []byte, r *call.Record) []entry {
 			entries = append(entries,
 				entry{bucketDue, appendID(due, c.ID), appendDeadline(nil, part.Deadline)},
 				entry{bucketDeadlines, appendID(deadline, c.ID), appendTime(nil, part.NextTry)},
-				entry{bucketGaps, gap, gapValue(gapPending, part, r.OpenSince[name])})
+				entry{bucketGaps, gap, gapValue(gapPending, part, since)})
 		case call.Lost:
-			entries = append(entries, entry{bucketGaps, gap, gapValue(gapLost, part, r.OpenSince[name])})
+			entries = append(entries, entry{bucketGaps, gap, gapValue(gapLost, part, since)})
 		}
 	}
 	return entries
 }
 
 func gapValue(state byte, part *call.Part, since time.Time) []byte {
-	switch {
-	case since.IsZero():
-		return []byte{state}
-	case state == gapLost && part.Acknowledged != nil:
+	if state == gapLost && part.Acknowledged != nil {
 		return append([]byte{state}, acceptedGap...)
 	}
 	return appendTime([]byte{state}, since)

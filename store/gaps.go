@@ -81,6 +81,37 @@ func openedAt(tx *bolt.Tx, k, v []byte) (at time.Time, open bool, err error) {
 	return r.Call.FirstSeenAt, r.Parts.Of(name).Acknowledged == nil || r.Parts.Of(name).State == call.Pending, err
 }
 
+// dateGaps writes the rows anew that do not tell since when a part is open, so
+// that nobody has to read their calls for it. Damaged calls are left to Check.
+func dateGaps(tx *bolt.Tx) error {
+	gaps := tx.Bucket(bucketGaps)
+	var calls [][]byte // not changed under a cursor
+	c := gaps.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if callKey := k[:len(k)-1]; len(v) == 1 && (len(calls) == 0 || !bytes.Equal(calls[len(calls)-1], callKey)) {
+			calls = append(calls, bytes.Clone(callKey))
+		}
+	}
+	for _, callKey := range calls {
+		key, err := parseCallKey(callKey)
+		if err != nil {
+			continue
+		}
+		r, err := loadRecord(tx, key, callKey)
+		if err != nil {
+			continue
+		}
+		for _, e := range entriesOf(callKey, &r) {
+			if bytes.Equal(e.bucket, bucketGaps) {
+				if err := gaps.Put(e.key, e.value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // loadGap builds the gap of a key of the gaps bucket from its call.
 func loadGap(tx *bolt.Tx, k []byte) (call.Gap, error) {
 	key, name, err := parseGapKey(k)

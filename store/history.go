@@ -39,6 +39,9 @@ func (s *Store) History(ctx context.Context, key call.Key) ([]call.Event, error)
 				e.Documents = append(e.Documents, name)
 			}
 		}
+		if v.Damaged {
+			e.Note = "this version cannot be read any more"
+		}
 		before = v.Documents
 		events = append(events, e)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -84,5 +85,30 @@ func TestFormerRecordingsAreKept(t *testing.T) {
 	known, err := s.Known(t.Context(), "crm", []call.ID{"1"})
 	if k := known["1"]; err != nil || k.ListFingerprint != "f1" || k.RecordingMark != "list:0123" {
 		t.Errorf("%+v, %v", k, err)
+	}
+}
+
+// A version of the past that cannot be read keeps nobody from the others, nor from
+// the call's life.
+func TestDamagedVersionOfThePast(t *testing.T) {
+	s, err := Open(tempDir(t), Options{Now: testClock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := call.Key{Source: "crm", ID: "1"}
+	for i := range 3 {
+		r := record("crm", "1", 1)
+		r.Fingerprints = map[string]string{call.DocumentList: fmt.Sprint("print", i)}
+		save(t, s, call.Write{Record: r, Documents: documents(fmt.Sprint(i))})
+	}
+	spoil(t, s, bucketVersions, seqKey(2))
+	versions, err := s.Versions(t.Context(), key)
+	if err != nil || len(versions) != 3 || !versions[1].Damaged || versions[1].Number != 2 || versions[0].Damaged || versions[2].Damaged || len(versions[2].Documents) != 1 {
+		t.Fatalf("%+v, %v", versions, err)
+	}
+	life, err := s.History(t.Context(), key)
+	if err != nil || len(life) < 3 || life[1].Version != 2 || life[1].Note == "" || life[2].Note != "" {
+		t.Errorf("%+v, %v", life, err)
 	}
 }

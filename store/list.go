@@ -14,8 +14,9 @@ import (
 )
 
 // List returns one page of calls, without their transcripts. A limit of 0
-// means 25; large calls make a page shorter than its limit. Going on from a page's cursor neither skips nor repeats calls
-// while others arrive. A cursor of another order is call.ErrBadCursor.
+// means 25; large calls make a page shorter than its limit. Going on from a
+// page's cursor neither skips nor repeats calls while others arrive. A cursor of
+// another order is call.ErrBadCursor.
 //
 // By start, which is the order of the time index, a page costs what it shows;
 // a filter on more than source and time makes every call of these sources and

@@ -167,6 +167,7 @@ func numberedVersion(callKey []byte, number int, row []byte) (storedVersion, err
 
 // Versions returns every observed version of a call, oldest first, each with
 // all documents known at its time; call.ErrNotFound when there is no such call.
+// One that cannot be read is marked, and has the time of the one before.
 func (s *Store) Versions(ctx context.Context, key call.Key) ([]call.Version, error) {
 	b, err := callKey(key)
 	if err != nil {
@@ -179,7 +180,7 @@ func (s *Store) Versions(ctx context.Context, key call.Key) ([]call.Version, err
 	})
 	var versions []call.Version
 	if err == nil {
-		versions, err = mergeVersions(b, rows)
+		versions = mergeVersions(b, rows)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load versions of %.128q: %w", key, err)
@@ -189,18 +190,23 @@ func (s *Store) Versions(ctx context.Context, key call.Key) ([]call.Version, err
 
 // mergeVersions decodes the rows of all versions of a call and completes each
 // with the documents that had not changed.
-func mergeVersions(callKey []byte, rows [][]byte) ([]call.Version, error) {
+func mergeVersions(callKey []byte, rows [][]byte) []call.Version {
 	versions := make([]call.Version, 0, len(rows))
 	all := call.Documents{}
 	for i, row := range rows {
 		v, err := numberedVersion(callKey, i+1, row)
 		if err != nil {
-			return nil, err
+			damaged := call.Version{Number: i + 1, Documents: maps.Clone(all), Damaged: true}
+			if i > 0 {
+				damaged.ObservedAt = versions[i-1].ObservedAt
+			}
+			versions = append(versions, damaged)
+			continue
 		}
 		maps.Copy(all, v.documents)
 		versions = append(versions, call.Version{Number: v.number, ObservedAt: v.observedAt, Fingerprint: v.fingerprint, Documents: maps.Clone(all)})
 	}
-	return versions, nil
+	return versions
 }
 
 // Checkpoint returns what a source saved to resume; the zero value when it

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
 )
@@ -385,4 +388,60 @@ func TestOldestGap(t *testing.T) {
 		t.Errorf("open again since %s, %v %v", since, ok, err)
 	}
 	save(t, s, write(record("other", "1", 1)))
+}
+
+// Gaps of an archive of before, which do not tell since when they are open, are
+// dated once: nobody reads their calls for it again.
+func TestGapsOfBeforeAreDated(t *testing.T) {
+	s := openTest(t, tempDir(t))
+	open, accepted := record("crm", "1", 1), record("crm", "2", 2)
+	open.Parts.Transcript = call.Part{State: call.Pending, NextTry: epoch}
+	accepted.Parts.Recording = call.Part{State: call.Lost, Reason: "gone"}
+	save(t, s, write(open), write(accepted))
+	if err := s.Acknowledge(t.Context(), accepted.Call.Key, call.PartRecording, "known"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		for _, key := range []call.Key{open.Call.Key, accepted.Call.Key} {
+			stored := keyBytes(t, key)
+			r, refs, err := loadStored(tx, key, stored)
+			if err != nil {
+				return err
+			}
+			r.OpenSince = nil
+			body, err := encodeRecord(&r, &refs)
+			if err != nil {
+				return err
+			}
+			if err := tx.Bucket(bucketCalls).Put(stored, body); err != nil {
+				return err
+			}
+			for _, e := range entriesOf(stored, &r) {
+				if bytes.Equal(e.bucket, bucketGaps) {
+					if err := tx.Bucket(bucketGaps).Put(e.key, e.value[:1]); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return createAside(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketGaps).ForEach(func(k, v []byte) error {
+			if len(v) != 1+timeBytes {
+				t.Errorf("gap %x is not dated: %x", k, v)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	since, ok, err := s.OldestGap(t.Context(), "crm")
+	if want := load(t, s, open.Call.Key).Call.FirstSeenAt; err != nil || !ok || !since.Equal(want) {
+		t.Errorf("open since %s (%v, %v), want %s", since, ok, err, want)
+	}
 }

@@ -59,10 +59,13 @@ func createBuckets(tx *bolt.Tx) error {
 // the next time.
 func sealValues(*bolt.Tx) error { return nil }
 
-// createAside: before, a call that could not be read stayed where it was.
+// createAside: before, a call that could not be read stayed where it was, and
+// gaps did not say since when they are open.
 func createAside(tx *bolt.Tx) error {
-	_, err := tx.CreateBucketIfNotExists(bucketAside)
-	return err
+	if _, err := tx.CreateBucketIfNotExists(bucketAside); err != nil {
+		return err
+	}
+	return dateGaps(tx)
 }
 
 // migrate applies the steps the file has not seen yet, each in a transaction

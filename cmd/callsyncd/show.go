@@ -244,7 +244,11 @@ func (a *app) printVersions(versions []call.Version) {
 		for i, part := range v.Quarantined {
 			aside[i] = safe(string(part))
 		}
-		g.row(v.Number, moment(v.ObservedAt), safe(v.Fingerprint), safe(strings.Join(slices.Sorted(maps.Keys(v.Documents)), ", ")), cmp.Or(strings.Join(aside, ", "), "-"))
+		documents := safe(strings.Join(slices.Sorted(maps.Keys(v.Documents)), ", "))
+		if v.Damaged {
+			documents = "cannot be read any more"
+		}
+		g.row(v.Number, moment(v.ObservedAt), safe(v.Fingerprint), documents, cmp.Or(strings.Join(aside, ", "), "-"))
 	}
 	g.print(a.stdout)
 }
