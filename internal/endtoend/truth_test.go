@@ -145,6 +145,9 @@ func TestFullRoundEqualsTheVendors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if underRace {
+				o.Calls /= 4
+			}
 			b := newBed(t, o)
 			a := b.open(t)
 			for _, r := range syncAll(t, a, false).Sources {
