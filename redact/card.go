@@ -97,7 +97,10 @@ func (d *dialogue) cards(run []int, acrossSpeakers bool) {
 		x.digits = append(x.digits, d.digits[d.atoms[i].lo:d.atoms[i].hi]...)
 	}
 	x.starts = append(x.starts, total)
-	x.label = d.label(d.atoms[run[0]].first, d.atoms[run[len(run)-1]].last)
+	first, last := d.atoms[run[0]].first, d.atoms[run[len(run)-1]].last
+	if x.label = d.label(first, last); d.stretch && d.tokens[last].word-d.tokens[first].word >= edgeSteps*stepWords {
+		x.label = cardLabel // what labels it may be in another stretch
+	}
 	for i := range run {
 		for j := i; j < len(run) && x.starts[j+1]-x.starts[i] <= maxCard; j++ {
 			if acrossSpeakers && !d.crosses(run[i], run[j]) {

@@ -3,7 +3,6 @@ package redact
 import (
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -101,11 +100,9 @@ func hide(texts []string, speakers []int) bool {
 	}
 }
 
-// largeBytes is how long texts are that are examined one at a time: while it is
+// largeBytes is how long dialogues are that are examined in stretches: while it is
 // examined, each byte of a text of numbers takes a hundred of memory.
 const largeBytes = 256 << 10
-
-var large sync.Mutex
 
 // examine returns what is to be hidden, by piece.
 func examine(texts []string, speakers []int) []span {
@@ -113,12 +110,22 @@ func examine(texts []string, speakers []int) []span {
 	for _, text := range texts {
 		size += len(text)
 	}
+	var hidden []span
 	if size > largeBytes {
-		large.Lock()
-		defer large.Unlock()
+		hidden = stretches(texts, speakers)
+	} else {
+		const perToken = 16 // bytes of text, at most, in most talks
+		d := dialogue{pieces: make([]piece, 0, len(texts)), tokens: make([]token, 0, size/perToken)}
+		hidden = d.examine(texts, speakers)
 	}
-	const perToken = 16 // bytes of text, at most, in most talks
-	d := dialogue{pieces: make([]piece, 0, len(texts)), tokens: make([]token, 0, size/perToken)}
+	slices.SortStableFunc(hidden, func(a, b span) int { return int(a.piece - b.piece) })
+	return hidden
+}
+
+// examine is examine in the memory of the dialogue that was examined before. What
+// it returns is valid until the next one is.
+func (d *dialogue) examine(texts []string, speakers []int) []span {
+	d.pieces, d.tokens, d.atoms, d.digits, d.words, d.hidden = d.pieces[:0], d.tokens[:0], d.atoms[:0], d.digits[:0], 0, d.hidden[:0]
 	for i, text := range texts {
 		d.scan(text, speakers[i])
 	}
@@ -138,7 +145,6 @@ func examine(texts []string, speakers []int) []span {
 		}
 	}
 	d.codes(chains, readings)
-	slices.SortStableFunc(d.hidden, func(a, b span) int { return int(a.piece - b.piece) })
 	return d.hidden
 }
 
@@ -157,7 +163,7 @@ func (d *dialogue) worthwhile() bool {
 			digits++
 		}
 	}
-	d.atoms = make([]atom, 0, words)
+	d.atoms = slices.Grow(d.atoms, words)
 	return digits > 1
 }
 

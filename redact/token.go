@@ -54,6 +54,8 @@ type dialogue struct {
 	digits []byte // values 0 to 9, of blocks and atoms
 	words  int32
 	hidden []span
+	// stretch is set when it is a part of a larger one.
+	stretch bool
 }
 
 // span is a stretch of bytes of a piece whose digits and letters are hidden.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"callsyncd/call"
 )
@@ -182,28 +181,5 @@ func TestCall(t *testing.T) {
 	}
 	if got := Call(call.Call{}); !reflect.DeepEqual(got, call.Call{}) {
 		t.Errorf("the empty call became %+v", got)
-	}
-}
-
-// Of texts that take much memory one is examined at a time; the others wait,
-// and small ones do not.
-func TestLargeTextsWait(t *testing.T) {
-	done := make(chan bool)
-	large.Lock()
-	go func() {
-		_, changed := Text(strings.Repeat("tea ", largeBytes/4) + "4111 1111 1111 1111")
-		done <- changed
-	}()
-	if _, changed := Text("4111 1111 1111 1111"); !changed {
-		t.Error("a small text is not examined")
-	}
-	select {
-	case <-done:
-		t.Error("a large text does not wait")
-	case <-time.After(50 * time.Millisecond):
-	}
-	large.Unlock()
-	if !<-done {
-		t.Error("nothing was hidden in a large text")
 	}
 }
