@@ -17,8 +17,9 @@ const statementLong = `Statement prints what the last walk over every vendor's w
 document of plain text, 100 columns wide: what the vendor counts and lists, what is held, missing or
 no longer listed, the state of every part, and the days on which something is open.
 
-It exits with 3 when the newest statement of any source proves nothing, when parts of its calls have
-come open since, or when a source has none yet, and with 4 when there is no statement at all.
+It exits with 3 when the newest statement of any source proves nothing, when something came up since
+that keeps the source from being green, or when a source has none yet, and with 4 when there is no
+statement at all.
 ` + "`callsyncd sync --full`" + ` makes new ones; a newer one of the same walk is made when nothing is open any
 more, because the rest was stored or its loss accepted.`
 
@@ -139,11 +140,11 @@ func withoutStatement(list []call.Statement, expected []call.SourceID) []call.So
 }
 
 // newestProved reports whether the first statement of every source proves it
-// complete still; list is newest first.
+// complete, and nothing has come up since; list is newest first.
 func newestProved(list []call.Statement, now standing) bool {
 	seen := make(map[call.SourceID]bool)
 	for _, st := range list {
-		if is := now[st.Source]; !seen[st.Source] && !(st.Proved && is.Counts.Open() == 0) {
+		if is := now[st.Source]; !seen[st.Source] && !(st.Proved && is.Counts.Open() == 0 && len(is.Problems) == 0) {
 			return false
 		}
 		seen[st.Source] = true

@@ -91,6 +91,7 @@ func TestStatementExit(t *testing.T) {
 		return call.Statement{Source: source, Proved: proved}
 	}
 	open := standing{"b": {Name: "b", Counts: call.Counts{Pending: map[call.PartName]int{call.PartTranscript: 1}}}}
+	doubted := standing{"a": {Name: "a", Problems: []string{"the last sweep was not clean"}}}
 	for _, tt := range []struct {
 		name     string
 		list     []call.Statement
@@ -100,6 +101,7 @@ func TestStatementExit(t *testing.T) {
 		without  []call.SourceID
 	}{
 		{"open since", []call.Statement{of("a", true), of("b", true)}, []call.SourceID{"a", "b"}, open, false, nil},
+		{"doubted since", []call.Statement{of("a", true)}, []call.SourceID{"a"}, doubted, false, nil},
 		{"all proved", []call.Statement{of("a", true), of("b", true)}, []call.SourceID{"a", "b"}, nil, true, nil},
 		{"one is not", []call.Statement{of("a", true), of("b", false)}, []call.SourceID{"a", "b"}, nil, false, nil},
 		{"an older one is not", []call.Statement{of("a", true), of("a", false)}, []call.SourceID{"a"}, nil, true, nil},
