@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -440,16 +441,23 @@ func TestFailureIsJudgedByTheFreshestAnswer(t *testing.T) {
 func TestRoundDoesNotProveAReplacedRecording(t *testing.T) {
 	inBubble(t, 1, func(b *testbed) {
 		b.spoken().Mark = "one"
-		b.media.sound = func(string) (string, float64) { return b.vendor.calls[0].Mark, 0 }
+		var fetched atomic.Bool
+		b.media.sound = func(string) (string, float64) {
+			if fetched.Load() {
+				return "other", 0
+			}
+			return "one", 0
+		}
 		b.answerMedia(func(string) error {
 			b.answerMedia(nil)
+			fetched.Store(true)
 			if err := b.engine.Head(b.t.Context()); err != nil {
 				b.t.Error(err)
 			}
 			return nil
 		})
 		b.vendor.onList = func(int) {
-			if b.media.gets > 0 {
+			if fetched.Load() {
 				b.vendor.edit(func() { b.vendor.calls[0].Mark = "other" })
 			}
 		}
