@@ -247,9 +247,11 @@ func (r *modelRun) judgeCall(c *modelCall, h heldCall) {
 	// unless the call was off the list just then. When it comes back as it was, no
 	// answer shows that it had been away, and waiting may be over.
 	told := c.listed && c.rowAt >= c.textAt && c.denied < c.rowAt
+	// The same holds when it came back only once waiting was over, and went again.
+	missed := c.denied > c.textAt && c.shownAt.After(over)
 	late := !c.givenAt.Before(over) || !c.givenAt.Before(c.Created.Add(modelHorizon)) && !c.Flag
 	switch {
-	case !c.listed && (!c.answers || c.goneAt.Before(over) || c.changed > c.hidden): // it may have vanished before anybody asked
+	case !c.listed && (!c.answers || c.goneAt.Before(over) || c.changed > c.hidden || missed): // it may have vanished before anybody asked
 	case c.text != "" && r.promised(c, &h) && !h.transcript && (!late || told):
 		r.wrong("the transcript of call %s was given at %s: %+v", c.ID, c.givenAt, parts.Transcript)
 	case told && c.text != "" && r.vendor.promised(c) && h.text != c.text:
