@@ -73,6 +73,9 @@ func (a *Archive) sourceStatus(ctx context.Context, s *source, now time.Time) (c
 		return st, err
 	}
 	st.Problems = a.problems(s, &c, &st, now)
+	if err := s.engine.Unsaved(); err != nil {
+		st.Problems = slices.Insert(st.Problems, 0, "what was found could not be stored, the next walk tries again: "+strings.TrimPrefix(err.Error(), "save source "+string(s.config.Name)+": "))
+	}
 	if err := a.store.Unreadable(s.config.Name); err != nil {
 		st.Problems = slices.Insert(st.Problems, 0, err.Error())
 	}

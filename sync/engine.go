@@ -142,6 +142,7 @@ type Engine struct {
 	forbids    forbids
 	doubts     doubts
 	answers    answerWatch
+	unsaved    error // why the checkpoint could not be stored last
 	active     int
 	accepted   string               // who accepts in the present round that calls vanished
 	gains      *gains               // of the present round; nil outside
@@ -208,6 +209,14 @@ func (e *Engine) Checkpoint() call.Checkpoint {
 
 func (e *Engine) now() time.Time { return e.clock.Now() }
 
+// Unsaved is why the last attempt to store where the source stands failed; nil
+// when it succeeded.
+func (e *Engine) Unsaved() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.unsaved
+}
+
 // Active reports whether a walk or round is running.
 func (e *Engine) Active() bool {
 	e.mu.Lock()
@@ -246,7 +255,11 @@ func (e *Engine) commit(ctx context.Context, writes []call.Write, statement *cal
 	next.Requests += requests - e.counted[0]
 	next.LookupRequests += lookups - e.counted[1]
 	batch := call.Batch{Source: e.src.ID, Writes: writes, Checkpoint: &next, Budget: e.src.Budget.State, Statement: statement}
-	if err := e.store.Save(ctx, batch); err != nil {
+	err := e.store.Save(ctx, batch)
+	if ctx.Err() == nil {
+		e.unsaved = err // until it succeeds, what the walks found is known to nobody else
+	}
+	if err != nil {
 		return err
 	}
 	next.Answers = nil // it goes on changing, and is not to be seen outside

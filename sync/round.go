@@ -277,7 +277,7 @@ func (e *Engine) wholeRound(ctx context.Context, full bool, by string) call.Sour
 // proved reports whether the last walk over the whole list left no doubt.
 func (e *Engine) proved() bool {
 	c := e.Checkpoint()
-	return !c.CompletedAt.IsZero() && !Unproved(&c, e.now()) && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
+	return e.Unsaved() == nil && !c.CompletedAt.IsZero() && !Unproved(&c, e.now()) && !c.ReadAt.After(c.CompletedAt) && (c.Sweep == nil || !c.Sweep.FinishedAt.After(c.CompletedAt))
 }
 
 func (e *Engine) round(ctx context.Context, full bool, by string, start time.Time, report *call.SourceReport) error {

@@ -217,7 +217,7 @@ func (w *walker) plausible(ctx context.Context, page call.Page) error {
 	if w.window != nil && w.e.Checkpoint().Watermark.Before(w.window.From) {
 		return nil // no call is known of the time that was asked for
 	}
-	if len(page.Items) > 0 || !first || w.e.accepting() != "" {
+	if len(page.Items)+page.Unusable > 0 || !first || w.e.accepting() != "" {
 		return nil
 	}
 	present := 0 // calls that were listed when the list was read last
