@@ -102,32 +102,25 @@ func (e *Engine) bringForward(ctx context.Context, fn func(part *call.Part, late
 }
 
 func (e *Engine) bringOneForward(ctx context.Context, key call.Key, now time.Time, fn func(*call.Part, time.Time) bool) error {
-	release, err := e.claims.take(ctx, []call.ID{key.ID})
-	if err != nil {
-		return err
-	}
-	defer release()
-	record, err := e.store.Load(ctx, key)
-	if err != nil {
-		return err
-	}
-	w := e.weather(&record.Call, now)
-	latest, moved := nextTry(w.base(), now, w.horizon), false
-	for _, name := range call.PartNames {
-		for _, part := range record.PartsOf(name) {
-			if part.State != call.Pending || !part.NextTry.After(now) || !fn(part, latest) {
-				continue
+	return e.revise(ctx, key, func(record *call.Record) (*call.Write, error) {
+		w := e.weather(&record.Call, now)
+		latest, moved := nextTry(w.base(), now, w.horizon), false
+		for _, name := range call.PartNames {
+			for _, part := range record.PartsOf(name) {
+				if part.State != call.Pending || !part.NextTry.After(now) || !fn(part, latest) {
+					continue
+				}
+				if !part.Deadline.IsZero() && part.NextTry.After(latest) { // it was counted by a clock that ran ahead
+					part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
+				}
+				part.NextTry, moved = now, true
 			}
-			if !part.Deadline.IsZero() && part.NextTry.After(latest) { // it was counted by a clock that ran ahead
-				part.Deadline = part.Deadline.Add(now.Sub(part.NextTry))
-			}
-			part.NextTry, moved = now, true
 		}
-	}
-	if !moved {
-		return nil
-	}
-	record.Join()
-	record.Mirror()
-	return e.write(ctx, call.Write{Record: record})
+		if !moved {
+			return nil, nil
+		}
+		record.Join()
+		record.Mirror()
+		return &call.Write{Record: *record}, nil
+	})
 }

@@ -292,17 +292,10 @@ func (e *Engine) welcome(ctx context.Context, key call.Key) error {
 
 // amend changes what is noted about one stored call.
 func (e *Engine) amend(ctx context.Context, key call.Key, fn func(*call.Record) (call.Event, call.ChangeKind)) error {
-	release, err := e.claims.take(ctx, []call.ID{key.ID})
-	if err != nil {
-		return err
-	}
-	defer release()
-	record, err := e.store.Load(ctx, key)
-	if err != nil {
-		return err
-	}
-	event, kind := fn(&record)
-	return e.write(ctx, call.Write{Record: record, Kind: kind, Events: []call.Event{event}})
+	return e.revise(ctx, key, func(record *call.Record) (*call.Write, error) {
+		event, kind := fn(record)
+		return &call.Write{Record: *record, Kind: kind, Events: []call.Event{event}}, nil
+	})
 }
 
 // notHeld doubts a walk after which calls that were listed are not held.

@@ -10,13 +10,18 @@ import (
 // walk or the download that does. fn is shown the record as it is then, and
 // returns what to write of it, nil to leave it alone.
 func (e *Engine) Repair(ctx context.Context, key call.Key, fn func(*call.Record) (*call.Write, error)) error {
-	ids := []call.ID{key.ID}
-	done, err := e.fetching.take(ctx, ids) // first, as downloads do
+	done, err := e.fetching.take(ctx, []call.ID{key.ID}) // first, as downloads do
 	if err != nil {
 		return err
 	}
 	defer done()
-	release, err := e.claims.take(ctx, ids)
+	return e.revise(ctx, key, fn)
+}
+
+// revise changes a stored call while it is claimed. fn is shown the record as it
+// is then, and returns what to write of it, nil to leave it alone.
+func (e *Engine) revise(ctx context.Context, key call.Key, fn func(*call.Record) (*call.Write, error)) error {
+	release, err := e.claims.take(ctx, []call.ID{key.ID})
 	if err != nil {
 		return err
 	}

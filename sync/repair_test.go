@@ -12,13 +12,7 @@ import (
 // other calls go on.
 func TestRepairWaitsForADownload(t *testing.T) {
 	inBubble(t, 1, func(b *testbed) {
-		b.spoken()
-		b.answerMedia(func(string) error { time.Sleep(30 * time.Minute); return nil })
-		defer b.runInBackground()()
-		if err := b.engine.Head(b.t.Context()); err != nil {
-			b.t.Fatal(err)
-		}
-		time.Sleep(10 * time.Minute)
+		defer b.downloading()()
 		for id, wait := range map[call.ID]time.Duration{"c001": 0, "spoken": 20 * time.Minute} {
 			start := time.Now()
 			err := b.engine.Repair(b.t.Context(), call.Key{Source: "crm", ID: id}, func(r *call.Record) (*call.Write, error) {

@@ -48,11 +48,7 @@ func TestReplacedRecordingIsFetchedAndBothAreKept(t *testing.T) {
 		if kinds := fmt.Sprint(b.kinds("c003")); !strings.Contains(kinds, string(call.EventReplaced)) {
 			t.Errorf("history %s", kinds)
 		}
-		gets := b.media.gets
-		b.mustRound(true)
-		if b.media.gets != gets {
-			t.Error("fetched once more")
-		}
+		b.fetchesNothing()
 	})
 }
 
@@ -122,11 +118,7 @@ func TestWorseReplacementNeverBecomesCurrent(t *testing.T) {
 				if want := tc.secs > 0; want != (len(got.Former) == 1) {
 					t.Errorf("former %+v", got.Former)
 				}
-				gets := b.media.gets
-				b.mustRound(true)
-				if b.media.gets != gets {
-					t.Error("fetched once more")
-				}
+				b.fetchesNothing()
 			})
 		})
 	}
@@ -153,11 +145,7 @@ func TestRecordingIsComparedWithALengthThatComesLater(t *testing.T) {
 				if got.Parts.Recording.State != call.Stored || (got.Parts.Recording.Reason == "") != whole || (*got.Call.Recording.SHA256 != *half.SHA256) != whole || (len(got.Former) == 1) != whole {
 					t.Errorf("%+v, %+v, %d former", got.Parts.Recording, got.Call.Recording, len(got.Former))
 				}
-				gets := b.media.gets
-				b.mustRound(true)
-				if b.media.gets != gets {
-					t.Error("fetched once more")
-				}
+				b.fetchesNothing()
 			})
 		})
 	}
@@ -249,4 +237,14 @@ func TestManyReplacedRecordingsAreAllFetched(t *testing.T) {
 			}
 		}
 	})
+}
+
+// fetchesNothing does a full round that needs no recording.
+func (b *testbed) fetchesNothing() {
+	b.t.Helper()
+	gets := b.media.gets
+	b.mustRound(true)
+	if b.media.gets != gets {
+		b.t.Error("fetched once more")
+	}
 }

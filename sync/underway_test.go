@@ -204,17 +204,25 @@ func TestFailureOfAnOlderLink(t *testing.T) {
 	}
 }
 
+// downloading lets the daemon be ten minutes into the recording of a call, which
+// takes half an hour.
+func (b *testbed) downloading() (stop func()) {
+	b.t.Helper()
+	b.spoken()
+	b.answerMedia(func(string) error { time.Sleep(30 * time.Minute); return nil })
+	stop = b.runInBackground()
+	if err := b.engine.Head(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(10 * time.Minute)
+	return stop
+}
+
 // TestRoundBesideADownload: a round waits for a recording the daemon downloads
 // rather than download it once more.
 func TestRoundBesideADownload(t *testing.T) {
 	inBubble(t, 1, func(b *testbed) {
-		b.spoken()
-		b.answerMedia(func(string) error { time.Sleep(30 * time.Minute); return nil })
-		defer b.runInBackground()()
-		if err := b.engine.Head(b.t.Context()); err != nil {
-			b.t.Fatal(err)
-		}
-		time.Sleep(10 * time.Minute)
+		defer b.downloading()()
 		b.mustRound(false)
 		if b.media.gets != 1 || b.load("spoken").Parts.Recording.State != call.Stored {
 			b.t.Errorf("%d transfers, %+v", b.media.gets, b.load("spoken").Parts.Recording)

@@ -57,14 +57,14 @@ func mostCalls(calls map[string]int) string {
 	return text + strings.Join(names, ", ") + "; `callsyncd stats --group agent` shows all"
 }
 
-// ranked sorts names by a distance, those with more calls first.
-func ranked(calls map[string]int, distance func(string) int) []string {
+// ranked sorts names by how far away they are, those with more calls first.
+func ranked(calls map[string]int, away func(string) int) []string {
 	names := make([]string, 0, len(calls))
 	for name := range calls {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(x, y string) int {
-		return cmp.Or(cmp.Compare(distance(x), distance(y)), cmp.Compare(calls[y], calls[x]), strings.Compare(x, y))
+		return cmp.Or(cmp.Compare(away(x), away(y)), cmp.Compare(calls[y], calls[x]), strings.Compare(x, y))
 	})
 	return names
 }
@@ -73,11 +73,11 @@ func ranked(calls map[string]int, distance func(string) int) []string {
 // differ from it in about a third of its letters at most.
 func nearest(wanted string, calls map[string]int) []string {
 	typed := strings.ToLower(strings.TrimSpace(wanted))
-	distance := func(name string) int {
+	away := func(name string) int {
 		lower := strings.ToLower(name)
-		least := edits(typed, lower)
+		least := distance(typed, lower)
 		for word := range strings.FieldsSeq(lower) {
-			least = min(least, edits(typed, word))
+			least = min(least, distance(typed, word))
 		}
 		if typed != "" && strings.Contains(lower, typed) {
 			least = 0
@@ -85,29 +85,6 @@ func nearest(wanted string, calls map[string]int) []string {
 		return least
 	}
 	most := max(1, (utf8.RuneCountInString(typed)+1)/3)
-	names := slices.DeleteFunc(ranked(calls, distance), func(name string) bool { return distance(name) > most })
+	names := slices.DeleteFunc(ranked(calls, away), func(name string) bool { return away(name) > most })
 	return names[:min(len(names), agentsNamed)]
-}
-
-// edits is how many letters must be changed, added or left out to make one text
-// of the other.
-func edits(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range y {
-			change := diagonal
-			if x[i] != y[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(y)]
 }

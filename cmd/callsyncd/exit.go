@@ -205,21 +205,22 @@ func nearestFlag(c *cobra.Command, name string) string {
 
 // distance is the number of letters to insert, delete or replace (Levenshtein).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	x, y := []rune(a), []rune(b)
+	row := make([]int, len(y)+1)
 	for j := range row {
 		row[j] = j
 	}
-	for i := range len(a) {
+	for i := range x {
 		diagonal := row[0]
 		row[0] = i + 1
-		for j := range len(b) {
+		for j := range y {
 			cost := diagonal
-			if a[i] != b[j] {
+			if x[i] != y[j] {
 				cost++
 			}
 			diagonal = row[j+1]
 			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
 		}
 	}
-	return row[len(b)]
+	return row[len(y)]
 }
