@@ -187,9 +187,16 @@ func (p *tab) press(keys string) {
 // click moves the pointer to the middle of an element and presses it.
 func (p *tab) click(selector string) {
 	p.Helper()
+	p.run(chromedp.MouseClickXY(p.middle(selector)))
+}
+
+// middle answers where the middle of an element is, in CSS pixels of the
+// window, once the element is in sight.
+func (p *tab) middle(selector string) (x, y float64) {
+	p.Helper()
 	p.do(`document.querySelector(` + quote(selector) + `).scrollIntoView({block: "center", behavior: "instant"})`)
 	at := eval[[]float64](p, `(() => { const r = document.querySelector(`+quote(selector)+`).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`)
-	p.run(chromedp.MouseClickXY(at[0], at[1]))
+	return at[0], at[1]
 }
 
 // search types into the box and waits for the answer.

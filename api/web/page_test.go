@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -351,6 +352,20 @@ func TestThemes(t *testing.T) {
 		t.Errorf("after a reload %s, want %s", got, light)
 	}
 	p.quiet()
+}
+
+// A button's picture may change between press and release, as the theme's does
+// when the system's choice changes just then: the click counts all the same.
+func TestPictureChangesUnderThePointer(t *testing.T) {
+	p := open(t, "")
+	p.media(map[string]string{"prefers-color-scheme": "light"})
+	p.wait(`document.querySelector("#theme .icon-moon")`)
+	x, y := p.middle("#theme")
+	p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	p.media(map[string]string{"prefers-color-scheme": "dark"})
+	p.wait(`document.querySelector("#theme .icon-sun")`)
+	p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	p.wait(`document.documentElement.dataset.theme === "light"`)
 }
 
 // places are all views, and what shows that they are there.
