@@ -133,6 +133,9 @@ func (a *Archive) Reindex(ctx context.Context, progress func(done, total int)) e
 	if progress == nil {
 		progress = func(int, int) {}
 	}
+	if _, err := a.store.Rederive(ctx, ""); err != nil {
+		return err
+	}
 	return a.index.Rebuild(ctx, progress)
 }
 

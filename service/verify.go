@@ -37,6 +37,10 @@ func (a *Archive) Verify(ctx context.Context) (call.VerifyReport, error) {
 			v.problem("unreadable_records", nil, "", "%v; recordings and index were not compared with them", unreadable)
 			break
 		}
+		if errors.Is(err, call.ErrCorrupt) {
+			v.problem("database", nil, "", "%v; the rest was not looked at", err)
+			break
+		}
 		if err != nil {
 			return v.report, fmt.Errorf("verify: %w", err)
 		}
@@ -73,11 +77,28 @@ func (v *verifier) database(ctx context.Context) error {
 	}
 	v.report.Calls, v.report.Versions = result.Calls, result.Versions
 	v.report.Problems = append(v.report.Problems, result.Findings...)
+	if err := v.rederive(ctx); err != nil {
+		return err
+	}
 	return v.a.store.Aside(ctx, func(key call.Key, at time.Time) error {
 		v.report.Notes = append(v.report.Notes, call.VerifyFinding{Kind: "kept_aside", Key: &key,
 			Detail: "what was stored could not be read any more on " + at.Format(time.RFC3339) + " and is kept aside; `callsyncd why` tells what came of the call"})
 		return nil
 	})
+}
+
+// rederive mends what the calls themselves prove wrong. Records that cannot be
+// read are the next step's finding.
+func (v *verifier) rederive(ctx context.Context) error {
+	mended, err := v.a.store.Rederive(ctx, "")
+	if _, unreadable := errors.AsType[*store.Unreadable](err); unreadable {
+		return nil
+	}
+	if mended {
+		v.report.Notes = append(v.report.Notes, call.VerifyFinding{Kind: "made_anew",
+			Detail: "time index, queues, gaps and counters contradicted the calls and were made anew from them; run `callsyncd verify` again to see what is left"})
+	}
+	return err
 }
 
 // recordings recomputes the hash of every stored recording.

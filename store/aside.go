@@ -52,20 +52,30 @@ const (
 )
 
 // viewCalls is view for what reads calls. One that cannot be read is set aside,
-// so that it keeps nobody from the others, and fn runs again.
+// so that it keeps nobody from the others, what is derived from calls and
+// contradicts them is made anew, and fn runs again.
 func (s *Store) viewCalls(ctx context.Context, fn func(tx *bolt.Tx) error) error {
 	return s.settingAside(ctx, func() error { return s.view(ctx, fn) })
 }
 
 func (s *Store) settingAside(ctx context.Context, do func() error) error {
+	rederived := false
 	for try := 1; ; try++ {
 		err := do()
-		bad, ok := errors.AsType[*spoiled](err)
-		if !ok || try == asideTries {
+		bad, isSpoiled := errors.AsType[*spoiled](err)
+		_, isMisled := errors.AsType[*misled](err)
+		var mendErr error
+		switch {
+		case isSpoiled && try < asideTries:
+			mendErr = s.setAside(ctx, bad)
+		case isMisled && !rederived:
+			rederived = true
+			_, mendErr = s.Rederive(ctx, "")
+		default:
 			return err
 		}
-		if asideErr := s.setAside(ctx, bad); asideErr != nil {
-			return fmt.Errorf("%w; %w", err, asideErr)
+		if mendErr != nil {
+			return fmt.Errorf("%w; %w", err, mendErr)
 		}
 	}
 }
@@ -122,13 +132,14 @@ func (s *Store) Unreadable(source call.SourceID) error {
 // leftover is what there still is of a call whose record cannot be read.
 type leftover struct {
 	key         call.Key
+	gone        bool     // not even that is there
 	versions    []uint64 // 0 for one that cannot be found
 	first, last time.Time
 	at          time.Time // by the time index; zero when that does not know it either
 }
 
-// leftovers finds the unreadable records of a source, and their versions, by
-// call key, and counts all its calls.
+// leftovers finds the unreadable records of a source and those that are gone,
+// with their versions, by call key, and counts all its calls.
 func (s *Store) leftovers(ctx context.Context, source call.SourceID) (left map[string]*leftover, calls int, err error) {
 	left = make(map[string]*leftover)
 	err = s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
@@ -142,12 +153,21 @@ func (s *Store) leftovers(ctx context.Context, source call.SourceID) (left map[s
 		}
 		return true, nil
 	}})
-	if err != nil || len(left) == 0 {
+	if err != nil {
 		return left, calls, err
 	}
-	err = s.scan(ctx, bucketVersions, nil, nil, scanner{row: func(_ *bolt.Tx, k, row []byte) (bool, error) {
-		if v, _, err := cutHead(row); err == nil && left[string(v.version.callKey)] != nil {
-			left[string(v.version.callKey)].add(binary.BigEndian.Uint64(k), &v.version)
+	prefix := sourcePrefix(source)
+	err = s.scan(ctx, bucketVersions, nil, nil, scanner{row: func(tx *bolt.Tx, k, row []byte) (bool, error) {
+		v, _, err := cutHead(row)
+		if err != nil {
+			return true, nil
+		}
+		name := string(v.version.callKey)
+		if key, gone := orphan(tx, prefix, row); gone && left[name] == nil {
+			left[name] = &leftover{key: key, gone: true}
+		}
+		if l := left[name]; l != nil {
+			l.add(binary.BigEndian.Uint64(k), &v.version)
 		}
 		return true, nil
 	}})
@@ -199,8 +219,10 @@ func (w *writer) setAside(source call.SourceID, left map[string]*leftover) error
 			delete(left, k) // somebody did it meanwhile
 			continue
 		}
-		if err := w.keepAside([]byte(k), asideRecord, value); err != nil {
-			return err
+		if !l.gone {
+			if err := w.keepAside([]byte(k), asideRecord, value); err != nil {
+				return err
+			}
 		}
 		ids[string(appendID(nil, l.key.ID))] = l
 	}
@@ -294,7 +316,11 @@ func (w *writer) substitute(callKey []byte, l *leftover) error {
 			return err
 		}
 	}
-	event := call.Event{Kind: call.EventDamaged, Note: "the record cannot be read any more and is kept aside; what the versions hold is shown until the vendor was asked again"}
+	note := "the record cannot be read any more and is kept aside"
+	if l.gone {
+		note = "the record is gone"
+	}
+	event := call.Event{Kind: call.EventDamaged, Note: note + "; what the versions hold is shown until the vendor was asked again"}
 	if err := w.remember(callKey, event); err != nil {
 		return err
 	}

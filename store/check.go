@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,12 +72,11 @@ type checker struct {
 	ctx    context.Context
 	result CheckResult
 	tx     *bolt.Tx
-	counts map[call.SourceID]*call.Counts
-	rows   map[string]int // rows the calls imply, by bucket
+	account
 }
 
 func (c *checker) run(tx *bolt.Tx) error {
-	c.tx, c.counts, c.rows = tx, map[call.SourceID]*call.Counts{}, map[string]int{}
+	c.tx, c.account = tx, newAccount()
 	for err := range tx.Check() {
 		c.found("database", nil, "%v", err)
 	}
@@ -127,17 +125,9 @@ func (c *checker) calls() error {
 		}
 		c.versions(key, k, refs.versions)
 		c.transcript(key, k, &refs)
-		for _, e := range entriesOf(k, &r) {
-			c.rows[string(e.bucket)]++
-			if got := c.tx.Bucket(e.bucket).Get(e.key); !bytes.Equal(got, e.value) {
-				c.found("bad_index", &key, "its row in %s is missing or wrong", e.bucket)
-			}
+		for _, e := range c.enter(c.tx, k, &r) {
+			c.found("bad_index", &key, "its row in %s is missing or wrong", e.bucket)
 		}
-		if c.counts[key.Source] == nil {
-			counts := newCounts()
-			c.counts[key.Source] = &counts
-		}
-		countCall(c.counts[key.Source], &r, 1)
 	})
 }
 

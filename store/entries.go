@@ -157,7 +157,7 @@ func loadCounts(tx *bolt.Tx, source call.SourceID) (call.Counts, error) {
 	counts := newCounts()
 	if b := tx.Bucket(bucketCounts).Get([]byte(source)); b != nil {
 		if err := json.Unmarshal(b, &counts); err != nil {
-			return call.Counts{}, fmt.Errorf("counters of source %s: %w: %w", source, call.ErrCorrupt, err)
+			return call.Counts{}, &misled{bucketCounts, fmt.Errorf("source %s: %w", source, err)}
 		}
 	}
 	return counts, nil

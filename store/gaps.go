@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, li
 		}
 		gap, err := loadGap(tx, k)
 		if err != nil {
-			return false, err
+			return false, gapError(err)
 		}
 		gaps, last = append(gaps, gap), append(last[:0], k...)
 		return true, nil
@@ -52,10 +53,13 @@ func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, li
 func (s *Store) OldestGap(ctx context.Context, source call.SourceID) (since time.Time, ok bool, err error) {
 	err = s.scan(ctx, bucketGaps, sourcePrefix(source), nil, scanner{row: func(tx *bolt.Tx, k, v []byte) (bool, error) {
 		at, open, err := openedAt(tx, k, v)
-		if err == nil && open && (!ok || at.Before(since)) {
+		if err != nil {
+			return false, gapError(err)
+		}
+		if open && (!ok || at.Before(since)) {
 			since, ok = at, true
 		}
-		return err == nil, err
+		return true, nil
 	}})
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("oldest gap of source %s: %w", source, err)
@@ -129,6 +133,14 @@ func loadGap(tx *bolt.Tx, k []byte) (call.Gap, error) {
 		gap.Reason = &part.Reason
 	}
 	return gap, nil
+}
+
+// gapError tells a row that agrees with no call from a call that cannot be read.
+func gapError(err error) error {
+	if _, ok := errors.AsType[*spoiled](err); ok {
+		return err
+	}
+	return &misled{bucketGaps, err}
 }
 
 func timeOrNil(t time.Time) *time.Time {

@@ -51,8 +51,11 @@ func (s *Store) History(ctx context.Context, key call.Key) ([]call.Event, error)
 	}
 	err = s.scan(ctx, bucketHistory, prefix, nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
 		e, err := decodeEvent(k, v)
+		if err != nil {
+			e = call.Event{Kind: call.EventDamaged, Note: "this entry cannot be read any more"}
+		}
 		events = append(events, e)
-		return err == nil, err
+		return true, nil
 	}})
 	if err != nil {
 		return nil, fmt.Errorf("history of %.128q: %w", key, err)

@@ -25,7 +25,7 @@ import (
 func (s *Store) List(ctx context.Context, q call.ListQuery) (call.List, error) {
 	l, err := newLister(q)
 	if err == nil {
-		err = s.collect(ctx, l)
+		err = s.settingAside(ctx, func() error { return s.collect(ctx, l) })
 	}
 	var list call.List
 	if err == nil {
@@ -73,13 +73,14 @@ func newLister(q call.ListQuery) (*lister, error) {
 
 // collect finds the places of the page, in short transactions.
 func (s *Store) collect(ctx context.Context, l *lister) error {
+	l.found, l.total = l.found[:0], 0
 	sources, err := s.countFor(ctx, l)
 	if err != nil {
 		return err
 	}
 	marks := map[call.SourceID][]byte{}
 	for more := true; more; {
-		err := s.view(ctx, func(tx *bolt.Tx) (err error) {
+		err := s.viewCalls(ctx, func(tx *bolt.Tx) (err error) {
 			more, err = l.scanSome(tx, sources, marks)
 			return err
 		})
@@ -87,14 +88,23 @@ func (s *Store) collect(ctx context.Context, l *lister) error {
 			return err
 		}
 	}
-	l.trim()
+	if l.trim(); l.short() {
+		return &misled{bucketTimes, fmt.Errorf("it has %d rows for %d calls", len(l.found), l.total)}
+	}
 	return nil
+}
+
+// short reports whether the time index has fewer calls than the counters, as far
+// as one page can tell.
+func (l *lister) short() bool {
+	return l.counted && l.after == nil && len(l.found) <= l.limit && len(l.found) < l.total
 }
 
 // countFor chooses the sources to look at, and takes the total from their
 // counters when they know it.
 func (s *Store) countFor(ctx context.Context, l *lister) (sources []call.SourceID, err error) {
-	err = s.view(ctx, func(tx *bolt.Tx) error {
+	err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
+		sources = sources[:0]
 		for _, source := range sourcesOf(tx) {
 			if l.match.source(source) {
 				sources = append(sources, source)
@@ -130,7 +140,7 @@ func (l *lister) scanSome(tx *bolt.Tx, sources []call.SourceID, marks map[call.S
 		if q.spent() {
 			return true, nil
 		}
-		done, err := l.visit(t)
+		done, err := l.visit(tx, t)
 		if err != nil || done {
 			return false, err
 		}
@@ -201,10 +211,10 @@ func (l *lister) first(lines []*timeline) *timeline {
 }
 
 // visit looks at one row; done is true when nothing that follows is wanted.
-func (l *lister) visit(t *timeline) (done bool, err error) {
+func (l *lister) visit(tx *bolt.Tx, t *timeline) (done bool, err error) {
 	at, id, err := cutTime(t.k[len(t.prefix):])
 	if err != nil {
-		return false, err
+		return false, &misled{bucketTimes, err}
 	}
 	if !l.match.time(at) {
 		return l.beyond(at), nil
@@ -212,7 +222,7 @@ func (l *lister) visit(t *timeline) (done bool, err error) {
 	var f facts
 	if !l.match.keysOnly() || l.by != call.ByStarted {
 		if err := f.decode(t.v); err != nil {
-			return false, err
+			return false, &misled{bucketTimes, err}
 		}
 		if !l.match.facts(&f) {
 			return false, nil
@@ -228,6 +238,12 @@ func (l *lister) visit(t *timeline) (done bool, err error) {
 	p := l.placeOf(at, &f, l.scratch)
 	if l.after != nil && l.compare(&p, l.after) <= 0 {
 		return false, nil
+	}
+	if tx.Bucket(bucketCalls).Get(p.key) == nil {
+		if !l.counted {
+			l.total--
+		}
+		return false, &misled{bucketTimes, errNoSuchCall}
 	}
 	p.key = bytes.Clone(p.key)
 	l.found = append(l.found, p)

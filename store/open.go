@@ -149,10 +149,18 @@ func (s *Store) prepare() error {
 		return err
 	}
 	err := s.db.View(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if tx.Bucket(name) == nil {
+				return fmt.Errorf("%w: bucket %s is missing: restore a backup", call.ErrCorrupt, name)
+			}
+		}
 		s.archiveID = string(tx.Bucket(bucketMeta).Get(metaArchive))
 		return nil
 	})
-	if err = errors.Join(err, s.loadSeq()); err != nil {
+	if err == nil {
+		err = s.loadSeq()
+	}
+	if err != nil {
 		return err
 	}
 	return s.lock.write(lockInfo{PID: os.Getpid(), StartedAt: s.now().UTC()})

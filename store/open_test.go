@@ -109,6 +109,28 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A flipped bit in the name of a bucket hides all of it.
+func TestOpenRefusesAMissingBucket(t *testing.T) {
+	for _, name := range buckets {
+		dir := tempDir(t)
+		path := sixCalls(t, dir)
+		db, err := bolt.Open(path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket(name) }), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir, Options{})
+		if !errors.Is(err, call.ErrCorrupt) {
+			t.Errorf("without %s: %v", name, err)
+		}
+		if err == nil {
+			s.Close()
+		}
+	}
+}
+
 func TestOpenRefusesLinkedFolder(t *testing.T) {
 	dir := t.TempDir()
 	linked := filepath.Join(t.TempDir(), "linked")

@@ -84,16 +84,19 @@ func (s *Store) scanQueue(ctx context.Context, bucket []byte, source call.Source
 		return fmt.Errorf("no part is named %q", part)
 	}
 	prefix := partPrefix(source, part)
-	return s.scan(ctx, bucket, prefix, nil, scanner{row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
+	return s.scan(ctx, bucket, prefix, nil, scanner{row: func(tx *bolt.Tx, k, v []byte) (bool, error) {
 		d := call.Due{Part: part}
 		var err error
+		if at := len(prefix) + timeBytes; len(k) > at && tx.Bucket(bucketCalls).Get(append(sourcePrefix(source), k[at:]...)) == nil {
+			return false, &misled{bucket, errNoSuchCall}
+		}
 		if bytes.Equal(bucket, bucketDue) {
 			d.Key, d.NextTry, d.Deadline, err = decodeQueued(source, k[len(prefix):], v, cutTime, cutDeadline)
 		} else {
 			d.Key, d.Deadline, d.NextTry, err = decodeQueued(source, k[len(prefix):], v, cutDeadline, cutTime)
 		}
 		if err != nil {
-			return false, fmt.Errorf("%s queue: %w", bucket, err)
+			return false, &misled{bucket, err}
 		}
 		return row(d), nil
 	}})

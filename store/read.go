@@ -217,7 +217,10 @@ func (s *Store) Checkpoint(ctx context.Context, source call.SourceID) (cp call.C
 		if err != nil || body == nil {
 			return err
 		}
-		return json.Unmarshal(body, &cp)
+		if err := json.Unmarshal(body, &cp); err != nil {
+			return fmt.Errorf("%w: %w", call.ErrCorrupt, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return call.Checkpoint{}, fmt.Errorf("load checkpoint of source %s: %w", source, err)
@@ -242,7 +245,7 @@ func (s *Store) Budget(ctx context.Context, source call.SourceID) (budget json.R
 // Counts returns the running totals of a source, or of all sources together
 // when source is empty. The maps have an entry for every part.
 func (s *Store) Counts(ctx context.Context, source call.SourceID) (counts call.Counts, err error) {
-	err = s.view(ctx, func(tx *bolt.Tx) error {
+	err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
 		if source == "" {
 			counts, err = totalCounts(tx, sourcesOf(tx))
 		} else {
@@ -277,7 +280,7 @@ func (s *Store) Each(ctx context.Context, source call.SourceID, fn func(call.Rec
 		row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
 			key, err := parseCallKey(k)
 			if err != nil {
-				return false, err
+				return false, &misled{bucketCalls, err}
 			}
 			r, _, err := decodeRecord(key, v)
 			if err != nil {
@@ -297,7 +300,7 @@ func (s *Store) Keys(ctx context.Context, source call.SourceID, fn func(call.Key
 		row: func(_ *bolt.Tx, k, _ []byte) (bool, error) {
 			key, err := parseCallKey(k)
 			if err != nil {
-				return false, err
+				return false, &misled{bucketCalls, err}
 			}
 			keys = append(keys, key)
 			return true, nil

@@ -31,6 +31,10 @@ var (
 	bucketAside       = []byte("aside")       // call key, time, kind -> a value that could not be read any more
 )
 
+// buckets are all of them.
+var buckets = [][]byte{bucketMeta, bucketCalls, bucketVersions, bucketTranscripts, bucketTimes, bucketDue, bucketDeadlines, bucketGaps, bucketCounts,
+	bucketChanges, bucketCheckpoints, bucketBudgets, bucketLookups, bucketHistory, bucketStatements, bucketAside}
+
 // The names in the meta bucket.
 var (
 	metaSchema  = []byte("schema")     // number of migrations applied

@@ -21,7 +21,7 @@ func createStatements(tx *bolt.Tx) error {
 }
 
 // Statements returns up to limit completeness statements of a source, newest
-// first; limit 0 means all.
+// first; limit 0 means all. One that cannot be read only says so, as its doubt.
 func (s *Store) Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error) {
 	list := []call.Statement{}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
@@ -36,8 +36,8 @@ func (s *Store) Statements(ctx context.Context, source call.SourceID, limit int)
 				continue // the row the search began at, of a later source
 			}
 			one, err := decodeStatement(k, v)
-			if err != nil {
-				return err
+			if err != nil { // what takes its place must not prove anything
+				one = call.Statement{Source: source, Doubts: []string{"this statement cannot be read any more: the archive is damaged there"}, Missing: []call.ID{}, Extra: []call.ID{}}
 			}
 			list = append(list, one)
 			if len(list) == limit {

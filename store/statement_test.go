@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/call"
 )
@@ -33,5 +36,35 @@ func TestStatementsAreKeptNewestFirst(t *testing.T) {
 	}
 	if none, err := s.Statements(t.Context(), "c", 0); err != nil || none == nil || len(none) != 0 {
 		t.Errorf("%v, %v", none, err)
+	}
+}
+
+// A statement that cannot be read proves nothing, and keeps no other one from
+// being read.
+func TestUnreadableStatement(t *testing.T) {
+	t.Parallel()
+	s, err := Open(tempDir(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 3 {
+		if err := s.Save(t.Context(), call.Batch{Source: "a", Statement: &call.Statement{Source: "a", Proved: true, FinishedAt: epoch}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		k, v := tx.Bucket(bucketStatements).Cursor().Last()
+		return tx.Bucket(bucketStatements).Put(bytes.Clone(k), v[:len(v)-1])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Statements(t.Context(), "a", 0)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d statements, %v", len(list), err)
+	}
+	if list[0].Proved || len(list[0].Doubts) != 1 || list[0].Source != "a" || !list[1].Proved || !list[2].Proved {
+		t.Errorf("%+v", list)
 	}
 }

@@ -139,13 +139,13 @@ func monthOf(t time.Time) (from, until time.Time) {
 func (t *statistics) visit(k, v []byte) (more bool, err error) {
 	at, _, err := cutTime(k)
 	if err != nil {
-		return false, err
+		return false, &misled{bucketTimes, err}
 	}
 	if !t.match.time(at) {
 		return t.match.to.IsZero() || at.Before(t.match.to), nil
 	}
 	if err := t.facts.decode(v); err != nil {
-		return false, err
+		return false, &misled{bucketTimes, err}
 	}
 	if !t.match.facts(&t.facts) {
 		return true, nil

@@ -3,6 +3,7 @@ package callsync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,6 +56,9 @@ type Store interface {
 	// Statements returns the newest statements, at most limit.
 	Statements(ctx context.Context, source call.SourceID, limit int) ([]call.Statement, error)
 	Keys(context.Context, call.SourceID, func(call.Key) error) error
+	// Rederive makes what is derived from a source's calls agree with them, and
+	// reports whether it did not.
+	Rederive(context.Context, call.SourceID) (bool, error)
 	// Each visits a source's records without transcripts.
 	Each(context.Context, call.SourceID, func(call.Record) error) error
 }
@@ -166,7 +170,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 		e.tell = func(call.Progress) {}
 	}
 	var err error
-	if e.checkpoint, err = e.store.Checkpoint(ctx, src.ID); err != nil {
+	if e.checkpoint, err = e.store.Checkpoint(ctx, src.ID); err != nil && !e.unreadable("what was known of the source", err) {
 		return nil, err
 	}
 	if e.checkpoint.Learned == nil {
@@ -180,7 +184,7 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 		return nil, err
 	}
 	for _, name := range e.info.Lookups { // before any walk maps a call
-		table, err := e.store.Lookup(ctx, src.ID, name)
+		table, err := e.lookup(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -188,10 +192,20 @@ func New(ctx context.Context, src Source, o Options) (*Engine, error) {
 		e.tables[name] = stateOf(&table)
 	}
 	saved, err := e.store.Budget(ctx, src.ID)
-	if err != nil {
+	if err != nil && !e.unreadable("what is spent of the budgets", err) {
 		return nil, err
 	}
 	return e, src.Budget.Restore(saved)
+}
+
+// unreadable reports whether something that is kept of the source cannot be read.
+// It then counts as never kept: a source without it begins anew.
+func (e *Engine) unreadable(what string, err error) bool {
+	if !errors.Is(err, call.ErrCorrupt) {
+		return false
+	}
+	e.log.Warn(what+" cannot be read and is found out anew", "err", err)
+	return true
 }
 
 // ID is the source's name.

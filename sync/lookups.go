@@ -106,7 +106,7 @@ func (e *Engine) readNames(ctx context.Context) error {
 		if !e.tables[name].due(e.now(), slices.Contains(missed, name)) {
 			continue
 		}
-		if err := e.lookup(ctx, name); err != nil {
+		if err := e.readLookup(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -158,9 +158,18 @@ func (e *Engine) lookupLoop(ctx context.Context) error {
 	}
 }
 
-// lookup reads one table.
-func (e *Engine) lookup(ctx context.Context, name string) error {
+// lookup returns the stored table; an old, empty one when that cannot be read.
+func (e *Engine) lookup(ctx context.Context, name string) (call.LookupTable, error) {
 	table, err := e.store.Lookup(ctx, e.src.ID, name)
+	if err != nil && e.unreadable("the table of "+name, err) {
+		return call.LookupTable{Name: name, FetchedAt: time.Unix(0, 0)}, nil
+	}
+	return table, err
+}
+
+// readLookup reads one table from the vendor.
+func (e *Engine) readLookup(ctx context.Context, name string) error {
+	table, err := e.lookup(ctx, name)
 	if err != nil {
 		return err
 	}

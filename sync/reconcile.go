@@ -42,6 +42,9 @@ type owed struct {
 // reconcile draws the balance of a sweep that read the list to its end, and
 // marks what the vendor no longer has. Its error is the doubt it found, if any.
 func (e *Engine) reconcile(ctx context.Context, w *walker, doubt error) (*call.Statement, error) {
+	if _, err := e.store.Rederive(ctx, e.src.ID); err != nil {
+		return nil, err
+	}
 	r, unheld, err := e.compare(ctx, w)
 	if err != nil {
 		return nil, err

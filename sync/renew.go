@@ -2,7 +2,6 @@ package callsync
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"callsyncd/call"
@@ -16,11 +15,7 @@ const renewRest = 10 * time.Second
 // is none: the next sweep makes another.
 func (e *Engine) loadNewest(ctx context.Context) (*call.Statement, error) {
 	list, err := e.store.Statements(ctx, e.src.ID, 1)
-	if errors.Is(err, call.ErrCorrupt) {
-		e.log.Warn("the newest statement cannot be read", "err", err)
-		return nil, nil
-	}
-	if err != nil || len(list) == 0 {
+	if err != nil || len(list) == 0 || list[0].FinishedAt.IsZero() {
 		return nil, err
 	}
 	return &list[0], nil

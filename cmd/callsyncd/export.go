@@ -34,8 +34,8 @@ ndjson: one call per line, with transcript and metadata, exactly as the API show
 csv: one row per call, without transcript and metadata. Text that a spreadsheet would take for
 a formula (it begins with = + - @, a tab or a carriage return) gets a ' before it.
 
-It exits with 3 when calls may be missing because a source was never read completely, or when
-parts of the calls written are pending, or lost and not accepted.`,
+It exits with 3 when calls may be missing because a source was never read completely or the
+archive is damaged, or when parts of the calls written are pending, or lost and not accepted.`,
 		Example: `  callsyncd export --format csv --from 2025-12-01 --to 2026-01-01 --out december.csv
   callsyncd export --source crm --sort oldest | jq -c '{key, summary}'`,
 		Args: cobra.NoArgs,
@@ -64,6 +64,10 @@ func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, form
 	if err != nil {
 		return err
 	}
+	unlisted, err := hidden(ctx, r, &now.Value, o.Filter.Source)
+	if err != nil {
+		return err
+	}
 	lost := byName(&now.Value)
 	var done exported
 	if toStdout(out) {
@@ -71,7 +75,7 @@ func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, form
 		if err != nil {
 			return err
 		}
-		return a.exportExit(done, unread(&now.Value, o.Filter.Source))
+		return a.exportExit(done, unlisted, unread(&now.Value, o.Filter.Source))
 	}
 	err = writeFile(out, func(w io.Writer) (err error) {
 		done, err = exportTo(ctx, w, r, o, format, lost)
@@ -81,7 +85,26 @@ func (a *app) export(ctx context.Context, r *archive, o client.ListOptions, form
 		return fmt.Errorf("export to %s: %w", out, err)
 	}
 	a.note("%s written to %s", plural(done.calls, "call"), safe(out))
-	return a.exportExit(done, unread(&now.Value, o.Filter.Source))
+	return a.exportExit(done, unlisted, unread(&now.Value, o.Filter.Source))
+}
+
+// hidden counts the calls of the chosen sources that are held and that lists do
+// not show, because the index of their times is damaged: it counts them alone.
+func hidden(ctx context.Context, r *archive, now *call.StatusReport, chosen []call.SourceID) (n int, err error) {
+	found, err := r.Stats(ctx, call.StatsQuery{Filter: call.Filter{Source: chosen}, By: "month", Group: "source"})
+	if err != nil {
+		return 0, err
+	}
+	listed := make(map[call.SourceID]int)
+	for _, row := range found.Value.Data {
+		listed[call.SourceID(*row.Group)] += row.Calls
+	}
+	for i := range now.Sources {
+		if s := &now.Sources[i]; len(chosen) == 0 || slices.Contains(chosen, s.Name) {
+			n += max(0, s.Counts.Calls-listed[s.Name])
+		}
+	}
+	return n, nil
 }
 
 // exported counts what was written.
@@ -107,12 +130,15 @@ func (e *exported) count(page []client.Call, now standing) {
 }
 
 // exportExit says what is missing from an export.
-func (a *app) exportExit(done exported, never []string) error {
+func (a *app) exportExit(done exported, unlisted int, never []string) error {
 	a.noteUnread(never)
+	if unlisted > 0 {
+		a.note("the archive is damaged: it holds %s that no list shows; run `callsyncd verify`, which mends that, then export again", plural(unlisted, "call"))
+	}
 	if done.incomplete > 0 {
 		a.note("%s incomplete: parts are pending or lost; `callsyncd gaps` lists them", plural(done.incomplete, "call"))
 	}
-	if len(never) > 0 || done.incomplete > 0 {
+	if len(never) > 0 || done.incomplete > 0 || unlisted > 0 {
 		return exitWith(exitPartial)
 	}
 	return nil

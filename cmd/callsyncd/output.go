@@ -106,14 +106,14 @@ func (a *app) more(p client.Pagination) {
 func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 // moment writes a time to the second, in UTC.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+func moment(t time.Time) string { return momentOr(&t, "unknown time") }
 
 // momentOr writes a time that may be unknown.
 func momentOr(t *time.Time, unknown string) string {
 	if t == nil || t.IsZero() {
 		return unknown
 	}
-	return moment(*t)
+	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
 // clock writes seconds as 01:23 or 1:02:03.

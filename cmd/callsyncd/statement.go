@@ -144,6 +144,9 @@ func withoutStatement(list []call.Statement, expected []call.SourceID) []call.So
 func newestProved(list []call.Statement, now standing) bool {
 	seen := make(map[call.SourceID]bool)
 	for _, st := range list {
+		if st.FinishedAt.IsZero() {
+			return false // damaged: nobody knows whether it is the newest
+		}
 		if is := now[st.Source]; !seen[st.Source] && !(st.Proved && is.Counts.Open() == 0 && len(is.Problems) == 0) {
 			return false
 		}

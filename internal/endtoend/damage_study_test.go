@@ -28,6 +28,10 @@ type examined struct {
 	// Hashes of all calls with their versions and documents, of what is known of
 	// their lives, of the completeness statements, and of an answer to a search.
 	Calls, Lives, Statements, Search string
+	// Before is the hash of all calls before verify looked at anything; empty when
+	// something told of a damage then: an error, an open part, a version marked as
+	// damaged, fewer calls than are counted.
+	Before string
 }
 
 func init() {
@@ -38,11 +42,12 @@ func init() {
 }
 
 func examine(ctx context.Context, a *service.Archive) *examined {
+	e := &examined{Before: unsuspecting(ctx, a)}
 	report, err := a.Verify(ctx)
 	if err != nil {
-		return &examined{Problems: []string{err.Error()}}
+		e.Problems = []string{err.Error()}
+		return e
 	}
-	e := &examined{}
 	for _, p := range report.Problems {
 		e.Problems = append(e.Problems, p.Kind)
 	}
@@ -74,6 +79,30 @@ func examine(ctx context.Context, a *service.Archive) *examined {
 	slices.Sort(keys)
 	e.Calls, e.Lives, e.Statements, e.Search = digest(calls), digest(lives), digest(statements.Value), digest(keys)
 	return e
+}
+
+func unsuspecting(ctx context.Context, a *service.Archive) string {
+	reader := client.New(inProcess, a.Token(), client.InProcess(a.Handler()))
+	status, err := reader.Status(ctx)
+	if err != nil {
+		return ""
+	}
+	held, open := 0, 0
+	for _, s := range status.Value.Sources {
+		held, open = held+s.Counts.Calls, open+s.Counts.Open()
+	}
+	calls := make(map[string]string)
+	err = reader.AllCalls(ctx, client.ListOptions{ListQuery: call.ListQuery{Limit: 200}, Show: whole}, func(c client.Call) error {
+		if damaged := func(v call.Version) bool { return v.Damaged }; !c.Settled || slices.ContainsFunc(c.Versions, damaged) {
+			open++
+		}
+		calls[c.Key.String()] = digest(c)
+		return nil
+	})
+	if err != nil || open > 0 || held != len(calls) {
+		return ""
+	}
+	return digest(calls)
 }
 
 // damages are the ways to spoil a file. older is the same file, or one of its
@@ -148,7 +177,7 @@ func newStudy(t *testing.T, seed uint64) *study {
 		t.Fatal(err)
 	}
 	s.sound = s.examine()
-	if s.sound.Refused != "" || len(s.sound.Problems) > 0 {
+	if s.sound.Refused != "" || len(s.sound.Problems) > 0 || s.sound.Before == "" {
 		t.Fatalf("the sound archive: %+v", s.sound)
 	}
 	return s
@@ -212,7 +241,9 @@ func (s *study) spoil(d damage) (outcome string, saw examined) {
 		return "crashed", saw
 	case saw.Refused != "":
 		return "refused", saw
-	case len(saw.Problems) > 0:
+	case saw.Before != "" && saw.Before != s.sound.Before && d.how != "older copy": // a sound archive, of before
+		return "missed", saw
+	case len(saw.Problems) > 0 || saw.Before == "":
 		return "found", saw
 	case saw.Calls != s.sound.Calls || saw.Lives != s.sound.Lives || saw.Statements != s.sound.Statements || saw.Search != s.sound.Search:
 		return "missed", saw

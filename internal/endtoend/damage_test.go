@@ -3,6 +3,8 @@ package endtoend
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -13,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"callsyncd/api/client"
 	"callsyncd/call"
@@ -163,5 +167,111 @@ func (b *bed) behind(t *testing.T, see func(*http.Request)) {
 	text = bytes.ReplaceAll(text, []byte(to.String()), []byte(server.URL))
 	if err := os.WriteFile(b.config, text, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A bit that changed in the time index hides a call from every list. The export
+// says so, verify finds and mends it, and so does the next walk over a list.
+func TestHiddenCallsAreSeen(t *testing.T) {
+	b := newBed(t, simulator.Options{Seed: 21, Calls: 12})
+	a := b.open(t)
+	syncAll(t, a, false)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hide := func() {
+		t.Helper()
+		b.edit(t, func(tx *bolt.Tx) error {
+			times := tx.Bucket([]byte("times"))
+			first, _ := times.Cursor().First()
+			last, _ := times.Cursor().Last()
+			return errors.Join(times.Delete(bytes.Clone(first)), times.Delete(bytes.Clone(last)))
+		})
+	}
+	want := func(e ended, code, lines int, words string) {
+		t.Helper()
+		if e.code != code || lines >= 0 && strings.Count(e.stdout, "\n") != lines || !strings.Contains(e.stdout+e.stderr, words) {
+			t.Errorf("exit code %d, %d lines: %s", e.code, strings.Count(e.stdout, "\n"), e.stderr)
+		}
+	}
+	hide()
+	want(b.run(t, "export"), 3, 58, "holds 2 calls that no list shows")
+	want(b.run(t, "export", "--from", "2001-01-01"), 3, 58, "holds 2 calls that no list shows")
+	want(b.run(t, "verify"), 1, -1, "made_anew")
+	want(b.run(t, "verify"), 0, -1, "no contradiction")
+	want(b.run(t, "export"), 0, 60, "")
+	hide()
+	want(b.run(t, "sync", "--full"), 0, -1, "complete")
+	want(b.run(t, "export"), 0, 60, "")
+	hide()
+	want(b.run(t, "reindex"), 0, -1, "")
+	want(b.run(t, "export"), 0, 60, "")
+}
+
+// edit changes the archive while nobody has it open.
+func (b *bed) edit(t *testing.T, fn func(*bolt.Tx) error) {
+	t.Helper()
+	db, err := bolt.Open(filepath.Join(b.dir, "archive.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(fn), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is kept of a source itself and cannot be read any more keeps nobody from
+// working: it is found out anew.
+func TestSpoiledStateOfASource(t *testing.T) {
+	b := newBed(t, simulator.Options{Seed: 21, Calls: 12})
+	a := b.open(t)
+	syncAll(t, a, false)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.edit(t, func(tx *bolt.Tx) error {
+		for _, name := range []string{"checkpoints", "budgets", "lookups", "statements", "history"} {
+			bucket, rows := tx.Bucket([]byte(name)), map[string][]byte{}
+			err := bucket.ForEach(func(k, v []byte) error {
+				v = bytes.Clone(v)
+				v[len(v)/2] ^= 1
+				rows[string(k)] = v
+				return nil
+			})
+			for k, v := range rows {
+				err = errors.Join(err, bucket.Put([]byte(k), v))
+			}
+			if len(rows) == 0 && name != "budgets" {
+				err = errors.Join(err, fmt.Errorf("%s is empty", name))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if e := b.run(t, "status"); e.code != 3 || !strings.Contains(e.stdout, "the whole list has not been read yet") {
+		t.Errorf("status: %d: %s%s", e.code, e.stdout, e.stderr)
+	}
+	if e := b.run(t, "statement"); e.code != 3 || !strings.Contains(e.stdout, "cannot be read any more") || strings.Contains(e.stdout, "PROVED\n") && !strings.Contains(e.stdout, "NOT PROVED") {
+		t.Errorf("statement: %d: %s%s", e.code, e.stdout, e.stderr)
+	}
+	a = b.open(t)
+	syncAll(t, a, false)
+	compare(t, b, a)
+	report, err := a.Verify(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range report.Problems { // what was remembered is gone for good
+		if p.Kind != "bad_history" && !strings.Contains(p.Detail, "a row of statements") {
+			t.Errorf("%s: %s", p.Kind, p.Detail)
+		}
+	}
+	reader := client.New(inProcess, a.Token(), client.InProcess(a.Handler()))
+	for _, c := range fromArchive(t, a) {
+		if events, err := reader.History(t.Context(), c.Key); err != nil || len(events.Value.Data) == 0 {
+			t.Errorf("the life of %s: %v", c.Key, err)
+		}
 	}
 }
