@@ -88,8 +88,9 @@ func TestStatementPage(t *testing.T) {
 
 func TestStatementExit(t *testing.T) {
 	of := func(source call.SourceID, proved bool) call.Statement {
-		return call.Statement{Source: source, Proved: proved}
+		return call.Statement{Source: source, Proved: proved, FinishedAt: time.Date(2026, 3, 6, 9, 0, 0, 0, time.UTC)}
 	}
+	damaged := call.Statement{Source: "a", Doubts: []string{"this statement cannot be read any more"}}
 	open := standing{"b": {Name: "b", Counts: call.Counts{Pending: map[call.PartName]int{call.PartTranscript: 1}}}}
 	doubted := standing{"a": {Name: "a", Problems: []string{"the last sweep was not clean"}}}
 	for _, tt := range []struct {
@@ -106,6 +107,7 @@ func TestStatementExit(t *testing.T) {
 		{"one is not", []call.Statement{of("a", true), of("b", false)}, []call.SourceID{"a", "b"}, nil, false, nil},
 		{"an older one is not", []call.Statement{of("a", true), of("a", false)}, []call.SourceID{"a"}, nil, true, nil},
 		{"the newer one is not", []call.Statement{of("a", false), of("a", true)}, []call.SourceID{"a"}, nil, false, nil},
+		{"a damaged one, however old", []call.Statement{of("a", true), damaged}, []call.SourceID{"a"}, nil, false, nil},
 		{"a source without", []call.Statement{of("a", true)}, []call.SourceID{"a", "b"}, nil, true, []call.SourceID{"b"}},
 	} {
 		if got := newestProved(tt.list, tt.now); got != tt.proved {
