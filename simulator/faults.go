@@ -111,7 +111,7 @@ func (s *Simulator) faultsOf(vendor string) Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.faults.Vendors) > 0 && !slices.Contains(s.faults.Vendors, vendor) {
-		return Faults{}
+		return Faults{CredentialsRefused: s.faults.CredentialsRefused} // which names its vendors itself
 	}
 	return s.faults
 }

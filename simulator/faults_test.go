@@ -49,6 +49,9 @@ func TestAPIFaults(t *testing.T) {
 		"CredentialsRefused": {Faults{CredentialsRefused: []string{"suresend"}}, func(r *httptest.ResponseRecorder) bool {
 			return r.Code == 401
 		}},
+		"CredentialsRefused beside another vendor's faults": {Faults{Vendors: []string{"callcamp"}, CredentialsRefused: []string{"suresend"}}, func(r *httptest.ResponseRecorder) bool {
+			return r.Code == 401
+		}},
 		"other vendor": {Faults{Vendors: []string{"callcamp"}, ErrorRate: 1}, func(r *httptest.ResponseRecorder) bool {
 			return r.Code == 200
 		}},

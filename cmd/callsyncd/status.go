@@ -80,7 +80,7 @@ func (a *app) printStatus(s *call.StatusReport, daemon bool) {
 	if s.Green {
 		a.say("%s", ink.green("green: completeness is proved for every source"+acceptedLosses(s)+asOf(s)))
 	} else {
-		a.say("%s", ink.red("red: completeness is not proved"))
+		a.say("%s", ink.red("red: completeness is not proved"+acceptedLosses(s)))
 	}
 }
 

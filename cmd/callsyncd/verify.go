@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -60,8 +61,37 @@ func (a *app) printVerify(v *call.VerifyReport) {
 		a.list("this proves:", v.Proves)
 	} else {
 		a.say("%s", ink.red(plural(len(v.Problems), "contradiction")+" found"))
+		a.list("what to do:", remedies(v))
 	}
 	a.list("it cannot prove:", v.CannotProve)
+}
+
+// remedies says once for each kind of finding what to do about it.
+func remedies(v *call.VerifyReport) []string {
+	var lines []string
+	for _, p := range v.Problems {
+		line := ""
+		switch p.Kind {
+		case "database":
+			line = "database: stop callsyncd and restore archive.db from a backup; what can still be read, `callsyncd export` writes"
+		case "bad_call", "bad_transcript", "missing_file", "hash_mismatch":
+			line = p.Kind + ": run `callsyncd sync`; the vendor is asked again while it still has it, `callsyncd gaps` lists what is open"
+		case "bad_version", "bad_history", "bad_feed":
+			line = p.Kind + ": what was remembered there is gone for good and only a backup has it; the calls as they are now are not concerned"
+		case "bad_source":
+			line = "bad_source: run `callsyncd sync`, which finds it out anew; a statement that is damaged stays so until newer ones take its place"
+		case "bad_index", "bad_counts":
+			line = p.Kind + ": run `callsyncd verify` again; it was made anew from the calls"
+		case "stray_file":
+			line = "stray_file: find out who put it there and move it away; callsyncd never removes what it does not know"
+		case "unreadable_file":
+			line = "unreadable_file: look at the disk and at who may read the file, then run `callsyncd verify` again"
+		}
+		if line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (a *app) list(title string, lines []string) {
