@@ -218,7 +218,7 @@ func TestOpenTwice(t *testing.T) {
 	if hold, ok := errors.AsType[*call.HoldError](err); !ok || hold.PID != os.Getpid() || !errors.Is(err, call.ErrLocked) {
 		t.Errorf("second open: %v", err)
 	}
-	if took := time.Since(started); took > 3*time.Second {
+	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("second open took %s", took)
 	}
 	var info struct {
@@ -337,7 +337,7 @@ func TestHolderWaitsForNoPipe(t *testing.T) {
 			if !ok {
 				t.Errorf("%s: a pipe was believed", name)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("%s: waits for the other end of a pipe", name)
 		}
 	}

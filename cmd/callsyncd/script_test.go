@@ -103,7 +103,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 // await waits for another process, which only asking again can tell about.
 func await(ts *testscript.TestScript, what string, there func() bool) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if there() {
 			return
 		}
