@@ -22,8 +22,9 @@ import (
 	"callsyncd/api/client"
 )
 
-// patience bounds every wait for the page.
-const patience = 15 * time.Second
+// patience bounds every wait for the page. It is spent only when what is waited
+// for never comes.
+const patience = time.Minute
 
 // chromium is one browser for all tests; each gets a tab of its own.
 var chromium = sync.OnceValues(func() (context.Context, string) {
@@ -34,10 +35,21 @@ var chromium = sync.OnceValues(func() (context.Context, string) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, "no Chromium: install it, or name it in CALLSYNCD_CHROMIUM"
 	}
+	dir, err := os.MkdirTemp("", "callsyncd-web-")
+	if err != nil {
+		return nil, err.Error()
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.WSURLReadTimeout(patience), chromedp.Env("TMPDIR="+dir), // it does not tidy up when it is ended
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("mute-audio", true), chromedp.Flag("lang", "en-GB"))
-	ctx, _ := chromedp.NewExecAllocator(context.Background(), options...) // ended by TestMain
-	ctx, stopChromium = chromedp.NewContext(ctx)
+	ctx, end := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, leave := chromedp.NewContext(ctx)
+	stopChromium = func() {
+		leave()
+		end()
+		chromedp.FromContext(ctx).Allocator.Wait()
+		_ = os.RemoveAll(dir)
+	}
 	if err := chromedp.Do(ctx); err != nil {
 		return nil, "Chromium does not start: " + err.Error()
 	}
@@ -76,7 +88,7 @@ func open(t *testing.T, place string, prepare ...func(*archive)) *tab {
 	p.navigate(link.Value.URL)
 	p.wait(`document.querySelectorAll(".result").length > 0`)
 	if place != "" {
-		p.do(`location.hash = ` + quote(place))
+		p.visit(place)
 	}
 	return p
 }
@@ -158,7 +170,8 @@ func (p *tab) wait(condition string) {
 	p.Helper()
 	limit := time.Now().Add(patience)
 	holds := `new Promise((done) => {
-		const look = (tries) => { if (` + condition + `) done(true); else if (!tries) done(false); else setTimeout(look, 10, tries - 1); };
+		const so = () => { try { return ` + condition + ` } catch { return false } }; // it may ask for what is not there yet
+		const look = (tries) => { if (so()) done(true); else if (!tries) done(false); else setTimeout(look, 10, tries - 1); };
 		look(200);
 	})`
 	for !eval[bool](p, holds) {
@@ -191,12 +204,35 @@ func (p *tab) click(selector string) {
 }
 
 // middle answers where the middle of an element is, in CSS pixels of the
-// window, once the element is in sight.
+// window, once the element is in sight, has stayed in its place for a frame, and
+// nothing else lies over it.
 func (p *tab) middle(selector string) (x, y float64) {
 	p.Helper()
-	p.do(`document.querySelector(` + quote(selector) + `).scrollIntoView({block: "center", behavior: "instant"})`)
-	at := eval[[]float64](p, `(() => { const r = document.querySelector(`+quote(selector)+`).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`)
+	at := eval[[]float64](p, `new Promise((done) => {
+		let before = "";
+		const look = () => {
+			const e = document.querySelector(`+quote(selector)+`);
+			e.scrollIntoView({block: "center", behavior: "instant"});
+			const r = e.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2, top = document.elementFromPoint(x, y);
+			const now = [r.x, r.y, r.width, r.height].join();
+			if (now === before && top && (e.contains(top) || top.contains(e))) return done([x, y]);
+			before = now;
+			requestAnimationFrame(look);
+		};
+		look();
+	})`)
 	return at[0], at[1]
+}
+
+// visit goes to a place in the page and returns when the page has begun to
+// show it, so that nothing of the place before is taken for it.
+func (p *tab) visit(place string) {
+	p.Helper()
+	eval[bool](p, `new Promise((done) => {
+		if (location.hash === `+quote(place)+`) return done(true);
+		addEventListener("hashchange", () => done(true), {once: true});
+		location.hash = `+quote(place)+`;
+	})`)
 }
 
 // search types into the box and waits for the answer.

@@ -23,7 +23,8 @@ export class Timeline {
       el('div', { class: 'timeline-head' }, this.legend, el('details', { class: 'as-table' }, el('summary', {}, 'Table'), el('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': 'Calls over time as a table' }, this.table))),
       el('div', { class: 'chart-box' }, this.chart), this.ends);
     this.periods = [];
-    new ResizeObserver(() => this.draw()).observe(this.root);
+    // Bars that are drawn anew for nothing would take a click in progress with them.
+    new ResizeObserver(() => { if (this.chart.parentElement.clientWidth !== this.width) this.draw(); }).observe(this.root);
   }
 
   busy(on) {
@@ -86,6 +87,7 @@ export class Timeline {
 
   draw() {
     const width = this.chart.parentElement.clientWidth;
+    this.width = width;
     if (!width) return;
     this.chart.setAttribute('width', width);
     const most = Math.max(1, ...this.periods.map((p) => p.calls));
