@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -195,6 +196,16 @@ func (p *tab) count(selector string) int {
 func (p *tab) press(keys string) {
 	p.Helper()
 	p.run(chromedp.KeyEvent(keys))
+}
+
+// insert gives text to whatever has the focus, all at once: keys that come
+// slowly are searches of their own.
+func (p *tab) insert(text string) {
+	p.Helper()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})
+		return err
+	}))
 }
 
 // click moves the pointer to the middle of an element and presses it.

@@ -79,7 +79,7 @@ func TestSearch(t *testing.T) {
 func TestMistakeInASearch(t *testing.T) {
 	p := open(t, "")
 	p.do(`document.getElementById("q").focus()`)
-	p.press(`say "so`)
+	p.insert(`say "so`)
 	p.wait(`document.querySelector(".broken")`)
 	if got := p.text(".broken"); !strings.Contains(got, "The quote is not closed.") {
 		t.Errorf("%q", got)
