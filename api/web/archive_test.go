@@ -164,7 +164,7 @@ func generate(i int, at time.Time, random *rand.Rand) call.Record {
 	}
 	switch {
 	case i%17 == 3:
-		parts.Transcript = call.Part{State: call.Pending, Reason: "not_ready", NextTry: time.Now().Add(9 * time.Minute), Deadline: time.Now().Add(50 * time.Hour), Attempts: 2}
+		parts.Transcript = call.Part{State: call.Pending, Reason: "not_ready", NextTry: time.Now().Add(9*time.Minute + 30*time.Second), Deadline: time.Now().Add(50 * time.Hour), Attempts: 2}
 		c.Transcript, c.Summary, c.SentimentLabel = nil, nil, nil
 	case i%23 == 5:
 		parts.Recording = call.Part{State: call.Lost, Reason: "expired", Deadline: at.Add(time.Hour), Attempts: 4}

@@ -58,21 +58,22 @@ export function day(iso) {
 export const moment = (iso) => `${day(iso)}, ${CLOCK.format(new Date(iso))}`;
 export const exact = (iso) => `${FULL.format(new Date(iso))} (${iso})`;
 
-// since is a distance from now: "3 minutes ago", "in 2 hours".
+// since is a distance from now: "3 minutes ago", "in 2 hours". It is rounded
+// down, so that a deadline is never told as later than it is.
 export function since(iso) {
   const s = (new Date(iso) - Date.now()) / 1000;
   for (const [unit, size] of [['day', 86400], ['hour', 3600], ['minute', 60]]) {
-    if (Math.abs(s) >= size) return RELATIVE.format(Math.round(s / size), unit);
+    if (Math.abs(s) >= size) return RELATIVE.format(Math.trunc(s / size), unit);
   }
   return s < 0 ? 'just now' : 'in a moment';
 }
 
-// minutes is a stretch of time to come.
+// minutes is a stretch of time to come, rounded down.
 export function minutes(n) {
   if (n < 1) return 'less than a minute';
-  if (n < 120) return many(Math.round(n), 'minute');
-  if (n < 2880) return many(Math.round(n / 60), 'hour');
-  return many(Math.round(n / 1440), 'day');
+  if (n < 120) return many(Math.floor(n), 'minute');
+  if (n < 2880) return many(Math.floor(n / 60), 'hour');
+  return many(Math.floor(n / 1440), 'day');
 }
 
 const WORDS = {

@@ -193,6 +193,32 @@ func TestPartsToComeAreExplained(t *testing.T) {
 	}
 }
 
+// What is left until a loss is never told as more than it is.
+func TestTimeLeftIsRoundedDown(t *testing.T) {
+	p := open(t, "")
+	for expression, want := range map[string]string{
+		`minutes(2.9 * 1440)`: "2 days",
+		`minutes(119.9)`:      "119 minutes",
+		`minutes(239)`:        "3 hours",
+		`since(new Date(Date.now() + 2.9 * 86400000).toISOString())`: "in 2 days",
+		`since(new Date(Date.now() + 3599000).toISOString())`:        "in 59 minutes",
+	} {
+		if got := eval[string](p, `import("/page/format.js").then(({ minutes, since }) => `+expression+`)`); got != want {
+			t.Errorf("%s is %q, want %q", expression, got, want)
+		}
+	}
+}
+
+// A call that was held and has no transcript is not told as one nobody spoke on.
+func TestWithoutATranscript(t *testing.T) {
+	p := open(t, "")
+	for status, want := range map[string]string{"completed": "No transcript.", "no_answer": "Nobody spoke: no answer.", "busy": "Nobody spoke: busy.", "": "No transcript."} {
+		if got := eval[string](p, `import("/page/search.js").then(({ why }) => why({ parts: { transcript: "none" }, status: `+quote(status)+` || null }))`); got != want {
+			t.Errorf("status %q: %q, want %q", status, got, want)
+		}
+	}
+}
+
 func TestPlayAndSeek(t *testing.T) {
 	p := open(t, firstCall)
 	p.media(map[string]string{"prefers-reduced-motion": "reduce"}) // nothing moves under the pointer

@@ -287,9 +287,14 @@ export function feeling(c) {
   return c.sentiment_label && el('span', { class: 'feeling feeling-' + c.sentiment_label }, Word(c.sentiment_label));
 }
 
-function why(c) {
+// UNHELD are the states of calls on which no words were exchanged. A completed
+// one without transcript may have been a long talk.
+const UNHELD = new Set(['no_answer', 'busy', 'failed', 'canceled']);
+
+// why says what there is to read in place of a summary.
+export function why(c) {
   if (c.parts.transcript === 'pending') return 'The transcript is still to come.';
-  if (c.parts.transcript === 'none') return `Nobody spoke${c.status ? `: ${word(c.status)}` : ''}.`;
+  if (c.parts.transcript === 'none') return UNHELD.has(c.status) ? `Nobody spoke: ${word(c.status)}.` : 'No transcript.';
   return 'No summary.';
 }
 
