@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,9 @@ func saveUntilFull(dir string) {
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: old.Max}); err != nil {
 		panic(err)
+	}
+	if _, err := Open(filepath.Join(dir, "new"), Options{}); !errors.Is(err, call.ErrNoSpace) {
+		panic(fmt.Sprintf("a new archive on a full disk: %v", err))
 	}
 	n := 1
 	for ; ; n++ {

@@ -94,7 +94,8 @@ func boltOptions() *bolt.Options {
 // holds the archive for more than two seconds the error is a *call.HoldError.
 //
 // An archive that is empty or damaged is an error, and so is a missing archive
-// beside stored recordings: neither is ever replaced by a new one.
+// beside stored recordings: neither is ever replaced by a new one. A full disk
+// is a call.ErrNoSpace.
 func Open(dir string, o Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -109,6 +110,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.lock.path = filepath.Join(dir, lockName)
 	if err := s.open(); err != nil {
+		if noSpace(err) {
+			err = fmt.Errorf("%w: %w", call.ErrNoSpace, err)
+		}
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	return s, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"callsyncd/api/client"
@@ -19,11 +20,15 @@ type daemon struct {
 // unreadable says why the daemon cannot even be asked.
 func (d *daemon) unreadable() error {
 	reason := "it must be a plain file of 32 characters or more that only its owner may read"
-	if _, err := os.ReadFile(d.token); err != nil {
-		reason = err.Error()
+	hint := "if other users may read it (mode 0644, say), run: chmod 600 " + d.token + "; if it was changed, remove it and restart the daemon, which makes a new one"
+	_, err := os.ReadFile(d.token)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		reason, hint = "it is gone", "restart the daemon, which makes a new one"
+	case err != nil:
+		reason, hint = err.Error(), "run it as the user who owns the archive, such as: sudo -u callsyncd callsyncd ..."
 	}
-	return &fault{exitFailed, fmt.Errorf("the daemon with pid %d answers at %s, but its token cannot be used: %s: %s", d.pid, d.address, d.token, reason),
-		"run it as the user who owns the archive, such as: sudo -u callsyncd callsyncd ..."}
+	return &fault{exitFailed, fmt.Errorf("the daemon with pid %d answers at %s, but its token cannot be used: %s: %s", d.pid, d.address, d.token, reason), hint}
 }
 
 // blame says of an error that it is the daemon that does not answer, or does

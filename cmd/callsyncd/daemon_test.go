@@ -39,13 +39,17 @@ func TestBlame(t *testing.T) {
 func TestUnreadableToken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api-token")
 	d := &daemon{7, "127.0.0.1:7411", path}
-	if err := d.unreadable(); !strings.Contains(err.Error(), "pid 7") || !strings.Contains(err.Error(), path) || errors.Is(err, call.ErrLocked) {
-		t.Errorf("without the file: %v", err)
+	hint := func(err error) string {
+		f, _ := errors.AsType[*fault](err)
+		return f.hint
+	}
+	if err := d.unreadable(); !strings.Contains(err.Error(), "pid 7") || !strings.Contains(err.Error(), path) || errors.Is(err, call.ErrLocked) || !strings.Contains(hint(err), "makes a new one") {
+		t.Errorf("without the file: %v, %q", err, hint(err))
 	}
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.unreadable(); !strings.Contains(err.Error(), "32 characters") {
-		t.Errorf("with a short one: %v", err)
+	if err := d.unreadable(); !strings.Contains(err.Error(), "32 characters") || !strings.Contains(hint(err), "chmod 600 "+path) {
+		t.Errorf("with a short one: %v, %q", err, hint(err))
 	}
 }

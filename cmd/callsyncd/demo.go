@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -67,13 +68,27 @@ func (d *demo) folder(keep string, do func() error) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
 		return do()
 	}
-	if d.dir, err = filepath.Abs(keep); err != nil {
+	if d.dir, err = newFolder(keep); err != nil {
 		return err
 	}
-	if err := os.Mkdir(d.dir, 0o700); err != nil {
-		return fmt.Errorf("demo: make the folder to keep: %w", err)
-	}
 	return do()
+}
+
+// newFolder makes the folder of --keep, which must not be there yet, and
+// answers its absolute path.
+func newFolder(keep string) (string, error) {
+	dir, err := filepath.Abs(keep)
+	if err != nil {
+		return "", err
+	}
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return "", &fault{exitFailed, fmt.Errorf("--keep: %s is there already", dir), "name a new folder, so that nothing in an old one is touched"}
+	}
+	if err != nil {
+		return "", fmt.Errorf("make the folder to keep: %w", err)
+	}
+	return dir, nil
 }
 
 func (d *demo) run(ctx context.Context, o simulator.Options) error {

@@ -159,10 +159,20 @@ func hintOf(err error) string {
 		return "check the credentials of this source with `callsyncd config check --online`"
 	case badQuery:
 		return "the query language is explained by `callsyncd search --help`"
+	case errors.Is(err, call.ErrNoSpace):
+		return "make room on the disk, then try again"
+	case couldNotMake(err):
+		return "make the folder and give it to this account, or name another one as data_dir in the configuration"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as the user who owns the archive, such as: sudo -u callsyncd callsyncd ..."
 	}
 	return ""
+}
+
+// couldNotMake reports whether this account may not make the data folder.
+func couldNotMake(err error) bool {
+	p, ok := errors.AsType[*fs.PathError](err)
+	return ok && p.Op == "mkdir" && errors.Is(err, fs.ErrPermission)
 }
 
 var unknownShorthand = regexp.MustCompile(`^unknown shorthand flag: .* in -`)
@@ -175,6 +185,7 @@ func usage(c *cobra.Command, err error) error {
 		return f
 	}
 	message, suggestion, _ := strings.Cut(err.Error(), "\n")
+	message = plainFlagError(message)
 	hint := "see `" + c.CommandPath() + " --help`"
 	if words := strings.Fields(suggestion); len(words) > 0 {
 		hint = "did you mean " + words[len(words)-1] + "? " + hint
@@ -188,6 +199,26 @@ func usage(c *cobra.Command, err error) error {
 		}
 	}
 	return &fault{exitUsage, errors.New(message), hint}
+}
+
+var parserWords = regexp.MustCompile(`strconv\.Parse(Int|Uint|Float|Bool): .*$`)
+
+// plainFlagError says what a flag wants instead of how its parser failed.
+func plainFlagError(message string) string {
+	found := parserWords.FindStringSubmatchIndex(message)
+	if found == nil {
+		return message
+	}
+	wants := "it is not a whole number"
+	switch message[found[2]:found[3]] {
+	case "Uint":
+		wants = "it is not a whole number from 0 up"
+	case "Float":
+		wants = "it is not a number"
+	case "Bool":
+		wants = "say true or false"
+	}
+	return message[:found[0]] + wants
 }
 
 // nearestFlag finds the flag of c most like name; empty when none is alike.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -42,6 +43,24 @@ func TestExitCode(t *testing.T) {
 	} {
 		if got := exitCode(tt.err); got != tt.want {
 			t.Errorf("%s: exit code %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestHintOf(t *testing.T) {
+	denied := &fs.PathError{Op: "mkdir", Path: "/var/lib/callsyncd", Err: fs.ErrPermission}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"a data folder that cannot be made", fmt.Errorf("open archive: %w", denied), "name another one as data_dir"},
+		{"somebody else's archive", fmt.Errorf("open archive: /data belongs to the user with id 7: %w", fs.ErrPermission), "sudo -u callsyncd"},
+		{"a full disk", fmt.Errorf("open archive: %w", call.ErrNoSpace), "make room"},
+		{"anything else", errors.New("odd"), ""},
+	} {
+		if got := hintOf(tt.err); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

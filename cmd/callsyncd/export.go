@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,6 +41,9 @@ archive is damaged, or when parts of the calls written are pending, or lost and 
   callsyncd export --source crm --sort oldest | jq -c '{key, summary}'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("format") && strings.EqualFold(filepath.Ext(out), ".csv") {
+				format = "csv"
+			}
 			if !slices.Contains(exportFormats, format) {
 				return usageError("say --format "+strings.Join(exportFormats, " or --format "), "--format: %q is not a format", format)
 			}
@@ -54,7 +58,7 @@ archive is damaged, or when parts of the calls written are pending, or lost and 
 		},
 	}
 	f.add(c, "newest (default) or oldest", "most calls to write (default all)")
-	c.Flags().StringVar(&format, "format", "ndjson", "ndjson or csv")
+	c.Flags().StringVar(&format, "format", "ndjson", "ndjson or csv; csv too when the name after --out ends in .csv")
 	c.Flags().StringVar(&out, "out", "", "write to this `file` instead of standard output; it appears when it is complete")
 	return c
 }

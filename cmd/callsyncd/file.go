@@ -32,9 +32,12 @@ func writeFile(path string, write func(io.Writer) error) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*.tmp")
 	if err != nil {
-		return err
+		return noFileIn(filepath.Dir(target), err)
 	}
 	err = write(f)
+	if p, ok := errors.AsType[*fs.PathError](err); ok && p.Path == f.Name() {
+		err = p.Err // nobody asked for the temporary file
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	crashpoint.Reach(crashpoint.FileWritten)
 	if err == nil {
@@ -45,6 +48,17 @@ func writeFile(path string, write func(io.Writer) error) error {
 	}
 	crashpoint.Reach(crashpoint.FileRenamed)
 	return nil
+}
+
+// noFileIn says why no file can be made in a folder, and what to do.
+func noFileIn(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &fault{exitFailed, fmt.Errorf("there is no folder %s", dir), "make it, or name a file elsewhere"}
+	case errors.Is(err, fs.ErrPermission):
+		return &fault{exitFailed, fmt.Errorf("this account may not write in %s", dir), "name a file elsewhere, or leave out --out and let your own shell write it: ... > FILE"}
+	}
+	return err
 }
 
 func writeThrough(path string, write func(io.Writer) error) error {

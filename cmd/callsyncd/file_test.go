@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +56,33 @@ func TestWriteFile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(at(".*.tmp")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// What is said of a file that cannot be written names what the user named.
+func TestWriteFileInVain(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "calls.csv")
+	var temporary string
+	err := writeFile(path, func(w io.Writer) error {
+		temporary = w.(*os.File).Name()
+		return &fs.PathError{Op: "write", Path: temporary, Err: errors.New("file too large")}
+	})
+	if err == nil || err.Error() != "file too large" || temporary == "" {
+		t.Errorf("a full disk: %v", err)
+	}
+	for _, tt := range []struct {
+		err        error
+		want, hint string
+	}{
+		{fs.ErrNotExist, "there is no folder " + dir, "make it"},
+		{fs.ErrPermission, "this account may not write in " + dir, "leave out --out"},
+	} {
+		err := noFileIn(dir, &fs.PathError{Op: "open", Path: temporary, Err: tt.err})
+		f, ok := errors.AsType[*fault](err)
+		if !ok || f.code != exitFailed || err.Error() != tt.want || !strings.Contains(f.hint, tt.hint) {
+			t.Errorf("%v: %v", tt.err, err)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -105,13 +104,8 @@ func (r *rehearse) inFolder(ctx context.Context, line *progressLine) (report *re
 		}
 		dir := r.options.Dir
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	} else {
-		if r.options.Dir, err = filepath.Abs(r.keep); err != nil {
-			return nil, err
-		}
-		if err := os.Mkdir(r.options.Dir, 0o700); err != nil {
-			return nil, fmt.Errorf("rehearse: make the folder to keep: %w", err)
-		}
+	} else if r.options.Dir, err = newFolder(r.keep); err != nil {
+		return nil, err
 	}
 	report, err = rehearsal.Run(ctx, r.options)
 	if unknown, ok := errors.AsType[*rehearsal.UnknownFault](err); ok {

@@ -69,7 +69,11 @@ func (a *app) simulate(ctx context.Context, o simulator.Options, write, listen s
 	known := sim.Vendors()
 	for _, name := range slices.Concat(o.Faults.Vendors, o.Faults.CredentialsRefused) {
 		if !slices.ContainsFunc(known, func(v simulator.Vendor) bool { return v.Name == name }) {
-			return usageError("", "simulate: no vendor is called %q", name)
+			var names []string
+			for _, v := range known {
+				names = append(names, v.Name)
+			}
+			return usageError("known are "+strings.Join(names, ", "), "simulate: no vendor is called %q", name)
 		}
 	}
 	if err := sim.Start(); err != nil {
