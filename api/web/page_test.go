@@ -94,6 +94,22 @@ func TestMistakeInASearch(t *testing.T) {
 	p.wait(`!document.querySelector(".broken") && document.querySelector("#q").getAttribute("aria-invalid") === "false"`)
 }
 
+// What is typed just when a search begins stays in the box.
+func TestTypingGoesOn(t *testing.T) {
+	p := open(t, "")
+	p.do(`const q = document.getElementById("q");
+		q.value = "ref";
+		q.form.requestSubmit();
+		q.value = "refund";
+		q.dispatchEvent(new Event("input"))`)
+	p.wait(`location.hash === "#/?q=refund" && document.querySelector(".snippet mark")?.innerText === "refund"`)
+	if got := eval[string](p, `document.getElementById("q").value`); got != "refund" {
+		t.Errorf("the box holds %q", got)
+	}
+	p.run(chromedp.NavigateBack())
+	p.wait(`document.getElementById("q").value === "" && document.querySelector(".count").innerText.startsWith("200 calls")`)
+}
+
 func TestNothingFound(t *testing.T) {
 	p := open(t, "#/?q=zebra&source=crm")
 	p.wait(`document.querySelector(".foot h2")`)

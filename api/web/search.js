@@ -46,12 +46,9 @@ function go(wanted, push) {
   const q = write(wanted);
   const address = '#/' + (q ? '?' + q : '');
   if (address === location.hash || (address === '#/' && location.hash === '')) return;
-  if (push) {
-    location.hash = address;
-  } else {
-    history.replaceState(null, '', address);
-    window.dispatchEvent(new HashChangeEvent('hashchange'));
-  }
+  // Both at once: what is typed before a later event would be written over.
+  history[push ? 'pushState' : 'replaceState'](null, '', address);
+  window.dispatchEvent(new HashChangeEvent('hashchange'));
 }
 
 function build(root) {
