@@ -3,6 +3,7 @@ package endtoend
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,62 @@ func (c *fastClock) Wait(ctx context.Context, d time.Duration, wake <-chan struc
 	return call.RealClock{}.Wait(ctx, time.Duration(float64(d)/c.factor), wake)
 }
 
+// stillClock goes on only while it is waited for, to the first moment somebody
+// waits for: the work itself takes no time by it, however busy the machine is.
+type stillClock struct {
+	mu      sync.Mutex
+	at      time.Time
+	waiting map[*time.Time]bool // the moments that are waited for
+}
+
+func (c *stillClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *stillClock) Wait(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
+	c.mu.Lock()
+	until := c.at.Add(d)
+	c.waiting[&until] = true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting, &until)
+	}()
+	pause := time.NewTicker(max(d/2000, time.Millisecond)) // somebody may be about to wait for less
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-wake:
+			return nil
+		case <-pause.C:
+		}
+		if c.reach(until) {
+			return nil
+		}
+	}
+}
+
+// reach goes on to a moment unless somebody waits for an earlier one, and
+// reports whether it has come.
+func (c *stillClock) reach(until time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other := range c.waiting {
+		if other.Before(until) {
+			return false
+		}
+	}
+	if until.After(c.at) {
+		c.at = until
+	}
+	return true
+}
+
 // trouble is a fifth of everything going wrong: API answers and downloads alike.
 var trouble = simulator.Faults{
 	ErrorRate: 0.08, ConnectionReset: 0.04, TruncatedJSON: 0.04, TooManyRequests: 0.04,
@@ -36,7 +93,7 @@ type deadlineRun struct {
 	calls  int           // of each vendor at the start
 	growth time.Duration // between two new calls of each vendor
 	length time.Duration // how long new calls are looked at
-	factor float64       // how much faster the clock runs
+	clock  call.Clock
 }
 
 // TestDeadlines fetches recordings whose links live for one hour, while a fifth
@@ -44,9 +101,9 @@ type deadlineRun struct {
 // be archived, and none may be missing without being a gap. With
 // CALLSYNCD_DEADLINES it takes some minutes and thousands of recordings.
 func TestDeadlines(t *testing.T) {
-	run := deadlineRun{calls: 15, growth: 10 * time.Minute, length: 45 * time.Minute, factor: 900}
-	if os.Getenv("CALLSYNCD_DEADLINES") != "" {
-		run = deadlineRun{calls: 300, growth: 2 * time.Minute, length: 3 * time.Hour, factor: 120}
+	run := deadlineRun{15, 10 * time.Minute, 45 * time.Minute, &stillClock{at: time.Now(), waiting: map[*time.Time]bool{}}}
+	if os.Getenv("CALLSYNCD_DEADLINES") != "" { // where the machine's speed counts
+		run = deadlineRun{300, 2 * time.Minute, 3 * time.Hour, &fastClock{time.Now(), 120}}
 	} else {
 		t.Parallel()
 	}
@@ -54,7 +111,7 @@ func TestDeadlines(t *testing.T) {
 }
 
 func (run *deadlineRun) play(t *testing.T) {
-	clock := &fastClock{time.Now(), run.factor}
+	clock := run.clock
 	b := newBed(t, simulator.Options{Seed: 8, Calls: run.calls, Span: 3 * 24 * time.Hour, Growth: run.growth, Late: 0.2,
 		URLLife: time.Hour, Now: clock.Now, Faults: trouble})
 	b.logs = nil
@@ -69,13 +126,12 @@ func (run *deadlineRun) play(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	outage := run.outage(b, clock)
-	defer outage()
 
 	begun := clock.Now()
 	end := begun.Add(run.length)
 	turns := a.Turns()
 	for limit := end.Add(12 * time.Hour); ; {
+		b.sim.SetFaults(run.weather(clock.Now().Sub(begun)))
 		if err := turns.Step(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -90,23 +146,12 @@ func (run *deadlineRun) play(t *testing.T) {
 	run.judge(t, b, a, end, clock.Now().Sub(begun))
 }
 
-// outage takes everything down for ten minutes of the clock, a third into the
-// run. Call stop before the end.
-func (run *deadlineRun) outage(b *bed, clock call.Clock) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		down := trouble
-		down.Outage = true
-		if clock.Wait(ctx, run.length/3, nil) != nil {
-			return
-		}
-		b.sim.SetFaults(down)
-		_ = clock.Wait(ctx, 10*time.Minute, nil) // or the end of the test
-		b.sim.SetFaults(trouble)
-	}()
-	return func() { cancel(); <-done }
+// weather is what goes wrong some time into the run: everything for ten minutes,
+// a third into it.
+func (run *deadlineRun) weather(into time.Duration) simulator.Faults {
+	faults := trouble
+	faults.Outage = into >= run.length/3 && into < run.length/3+10*time.Minute
+	return faults
 }
 
 // open counts the unfinished calls that were made before end.
