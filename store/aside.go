@@ -52,30 +52,20 @@ const (
 )
 
 // viewCalls is view for what reads calls. One that cannot be read is set aside,
-// so that it keeps nobody from the others, what is derived from calls and
-// contradicts them is made anew, and fn runs again.
+// so that it keeps nobody from the others, and fn runs again.
 func (s *Store) viewCalls(ctx context.Context, fn func(tx *bolt.Tx) error) error {
 	return s.settingAside(ctx, func() error { return s.view(ctx, fn) })
 }
 
 func (s *Store) settingAside(ctx context.Context, do func() error) error {
-	rederived := false
 	for try := 1; ; try++ {
 		err := do()
-		bad, isSpoiled := errors.AsType[*spoiled](err)
-		_, isMisled := errors.AsType[*misled](err)
-		var mendErr error
-		switch {
-		case isSpoiled && try < asideTries:
-			mendErr = s.setAside(ctx, bad)
-		case isMisled && !rederived:
-			rederived = true
-			_, mendErr = s.Rederive(ctx, "")
-		default:
+		bad, ok := errors.AsType[*spoiled](err)
+		if !ok || try == asideTries {
 			return err
 		}
-		if mendErr != nil {
-			return fmt.Errorf("%w; %w", err, mendErr)
+		if asideErr := s.setAside(ctx, bad); asideErr != nil {
+			return fmt.Errorf("%w; %w", err, asideErr)
 		}
 	}
 }

@@ -191,16 +191,20 @@ func (c *checker) strays() error {
 }
 
 func (c *checker) totals() error {
-	for _, source := range sourcesOf(c.tx) {
+	err := c.each(bucketCounts, func(k, _ []byte) {
+		source := call.SourceID(k)
 		stored, err := loadCounts(c.tx, source)
 		if err != nil {
 			c.found("bad_counts", nil, "%v", err)
-			continue
+			return
 		}
 		if counted := c.counts[source]; counted == nil || !sameCounts(stored, *counted) {
-			c.found("bad_counts", nil, "source %s: the counters differ from the calls", source)
+			c.found("bad_counts", nil, "source %.64q: the counters differ from the calls", source)
 		}
 		delete(c.counts, source)
+	})
+	if err != nil {
+		return err
 	}
 	for source := range c.counts {
 		c.found("bad_counts", nil, "source %s has calls and no counters", source)

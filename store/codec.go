@@ -46,6 +46,11 @@ func unpack(b []byte) ([]byte, error) {
 // the mark of their compression.
 const sealed = 2
 
+// sealBytes is the length of the checksum.
+const sealBytes = 4
+
+var errChecksum = fmt.Errorf("%w: the checksum differs", call.ErrCorrupt)
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // seal appends the checksum to a value, so that a flipped bit is noticed where
@@ -64,9 +69,9 @@ func unseal(key, b []byte) ([]byte, error) {
 	if len(b) == 0 || b[0] != sealed {
 		return b, nil
 	}
-	size := len(b) - 4
+	size := len(b) - sealBytes
 	if size < 1 || binary.BigEndian.Uint32(b[size:]) != checksum(key, b[:size]) {
-		return nil, fmt.Errorf("%w: the checksum differs", call.ErrCorrupt)
+		return nil, errChecksum
 	}
 	return b[:size], nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,7 +14,7 @@ import (
 )
 
 // entry is a row derived from a call: it is in the file exactly as long as the
-// call's record implies it.
+// call's record implies it. The value ends with a checksum of itself and the key.
 type entry struct {
 	bucket, key, value []byte
 }
@@ -53,7 +54,60 @@ func entriesOf(callKey []byte, r *call.Record) []entry {
 			entries = append(entries, entry{bucketGaps, gap, gapValue(gapLost, part, since)})
 		}
 	}
+	for i := range entries {
+		e := &entries[i]
+		e.value = seal(e.key, e.value)
+	}
 	return entries
+}
+
+// openEntry returns what a derived row holds; its error is misled. The result
+// shares v's memory.
+func openEntry(bucket, k, v []byte) ([]byte, error) {
+	size := len(v) - sealBytes
+	if size < 0 || binary.BigEndian.Uint32(v[size:]) != checksum(k, v[:size]) {
+		return nil, &misled{bucket, errChecksum}
+	}
+	return v[:size], nil
+}
+
+// seekEntry is Seek in a derived bucket. A row on either side of the place that is
+// not what was written may have misled the search; the error is misled then.
+func seekEntry(c *bolt.Cursor, bucket, key []byte) (k, v []byte, err error) {
+	k, v = c.Seek(key)
+	before, beforeV := c.Prev()
+	if k == nil {
+		before, beforeV = c.Last()
+	} else if _, err = openEntry(bucket, k, v); err != nil {
+		return nil, nil, err
+	}
+	if before != nil {
+		if _, err = openEntry(bucket, before, beforeV); err != nil {
+			return nil, nil, err
+		}
+	}
+	k, v = c.Seek(key)
+	return k, v, nil
+}
+
+// sealDerived: before, a bit that changed in a derived row was noticed only where
+// all of them were held against the calls.
+func sealDerived(tx *bolt.Tx) error {
+	for _, name := range derived {
+		bucket, rows := tx.Bucket(name), []entry(nil) // not changed under a cursor
+		c := bucket.Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			if _, err := openEntry(name, k, v); err != nil {
+				rows = append(rows, entry{key: bytes.Clone(k), value: seal(k, bytes.Clone(v))})
+			}
+		}
+		for _, row := range rows {
+			if err := bucket.Put(row.key, row.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func gapValue(state byte, part *call.Part, since time.Time) []byte {
@@ -155,20 +209,29 @@ func sameCounts(a, b call.Counts) bool {
 // loadCounts reads the counters of a source; zeros when it has no calls.
 func loadCounts(tx *bolt.Tx, source call.SourceID) (call.Counts, error) {
 	counts := newCounts()
-	if b := tx.Bucket(bucketCounts).Get([]byte(source)); b != nil {
-		if err := json.Unmarshal(b, &counts); err != nil {
-			return call.Counts{}, &misled{bucketCounts, fmt.Errorf("source %s: %w", source, err)}
-		}
+	b := tx.Bucket(bucketCounts).Get([]byte(source))
+	if b == nil {
+		return counts, nil
+	}
+	b, err := openRow([]byte(source), b)
+	if err == nil {
+		err = json.Unmarshal(b, &counts)
+	}
+	if err != nil {
+		return call.Counts{}, &misled{bucketCounts, fmt.Errorf("source %.64q: %w", source, err)}
 	}
 	return counts, nil
 }
 
-// sourcesOf lists the sources that have calls, in order.
-func sourcesOf(tx *bolt.Tx) []call.SourceID {
-	var sources []call.SourceID
+// sourcesOf lists the sources that have calls, in order, or says that a name may
+// not be the one that was written.
+func sourcesOf(tx *bolt.Tx) (sources []call.SourceID, err error) {
 	c := tx.Bucket(bucketCounts).Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if _, err := openRow(k, v); err != nil {
+			return nil, &misled{bucketCounts, err}
+		}
 		sources = append(sources, call.SourceID(k))
 	}
-	return sources
+	return sources, nil
 }

@@ -28,20 +28,22 @@ func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, li
 	if err != nil {
 		return nil, "", fmt.Errorf("list gaps: %w", err)
 	}
-	gaps = []call.Gap{}
 	var last []byte
-	err = s.scan(ctx, bucketGaps, sourcePrefix(source), start, scanner{row: func(tx *bolt.Tx, k, _ []byte) (bool, error) {
-		if len(gaps) == limit {
-			next = encodeGapCursor(last)
-			return false, nil
-		}
-		gap, err := loadGap(tx, k)
-		if err != nil {
-			return false, gapError(err)
-		}
-		gaps, last = append(gaps, gap), append(last[:0], k...)
-		return true, nil
-	}})
+	err = s.mending(ctx, func() error {
+		gaps, next = []call.Gap{}, ""
+		return s.scan(ctx, bucketGaps, sourcePrefix(source), start, scanner{row: func(tx *bolt.Tx, k, _ []byte) (bool, error) {
+			if len(gaps) == limit {
+				next = encodeGapCursor(last)
+				return false, nil
+			}
+			gap, err := loadGap(tx, k)
+			if err != nil {
+				return false, gapError(err)
+			}
+			gaps, last = append(gaps, gap), append(last[:0], k...)
+			return true, nil
+		}})
+	})
 	if err != nil {
 		return nil, "", fmt.Errorf("list gaps: %w", err)
 	}
@@ -51,16 +53,19 @@ func (s *Store) Gaps(ctx context.Context, source call.SourceID, after string, li
 // OldestGap is since when the part of a source is open that has been for longest,
 // pending or lost without acknowledgement; ok is false when none is.
 func (s *Store) OldestGap(ctx context.Context, source call.SourceID) (since time.Time, ok bool, err error) {
-	err = s.scan(ctx, bucketGaps, sourcePrefix(source), nil, scanner{row: func(tx *bolt.Tx, k, v []byte) (bool, error) {
-		at, open, err := openedAt(tx, k, v)
-		if err != nil {
-			return false, gapError(err)
-		}
-		if open && (!ok || at.Before(since)) {
-			since, ok = at, true
-		}
-		return true, nil
-	}})
+	err = s.mending(ctx, func() error {
+		since, ok = time.Time{}, false
+		return s.scan(ctx, bucketGaps, sourcePrefix(source), nil, scanner{row: func(tx *bolt.Tx, k, v []byte) (bool, error) {
+			at, open, err := openedAt(tx, k, v)
+			if err != nil {
+				return false, gapError(err)
+			}
+			if open && (!ok || at.Before(since)) {
+				since, ok = at, true
+			}
+			return true, nil
+		}})
+	})
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("oldest gap of source %s: %w", source, err)
 	}

@@ -25,7 +25,7 @@ import (
 func (s *Store) List(ctx context.Context, q call.ListQuery) (call.List, error) {
 	l, err := newLister(q)
 	if err == nil {
-		err = s.settingAside(ctx, func() error { return s.collect(ctx, l) })
+		err = s.mending(ctx, func() error { return s.collect(ctx, l) })
 	}
 	var list call.List
 	if err == nil {
@@ -80,7 +80,7 @@ func (s *Store) collect(ctx context.Context, l *lister) error {
 	}
 	marks := map[call.SourceID][]byte{}
 	for more := true; more; {
-		err := s.viewCalls(ctx, func(tx *bolt.Tx) (err error) {
+		err := s.view(ctx, func(tx *bolt.Tx) (err error) {
 			more, err = l.scanSome(tx, sources, marks)
 			return err
 		})
@@ -103,9 +103,12 @@ func (l *lister) short() bool {
 // countFor chooses the sources to look at, and takes the total from their
 // counters when they know it.
 func (s *Store) countFor(ctx context.Context, l *lister) (sources []call.SourceID, err error) {
-	err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
-		sources = sources[:0]
-		for _, source := range sourcesOf(tx) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		all, err := sourcesOf(tx)
+		if err != nil {
+			return err
+		}
+		for _, source := range all {
 			if l.match.source(source) {
 				sources = append(sources, source)
 			}
@@ -133,9 +136,9 @@ func (l *lister) scanSome(tx *bolt.Tx, sources []call.SourceID, marks map[call.S
 	}
 	q := newQuota()
 	for {
-		t := l.first(lines)
-		if t == nil {
-			return false, nil
+		t, err := l.first(lines)
+		if t == nil || err != nil {
+			return false, err
 		}
 		if q.spent() {
 			return true, nil
@@ -192,9 +195,11 @@ func (l *lister) cursorMark(source call.SourceID) []byte {
 }
 
 // first returns the line whose current row comes first; nil when all have ended.
-func (l *lister) first(lines []*timeline) *timeline {
-	var best *timeline
+func (l *lister) first(lines []*timeline) (best *timeline, err error) {
 	for _, t := range lines {
+		if t.err != nil {
+			return nil, t.err
+		}
 		if t.k == nil {
 			continue
 		}
@@ -207,7 +212,7 @@ func (l *lister) first(lines []*timeline) *timeline {
 			best = t // equal times stay in the order of the sources
 		}
 	}
-	return best
+	return best, nil
 }
 
 // visit looks at one row; done is true when nothing that follows is wanted.
@@ -240,9 +245,6 @@ func (l *lister) visit(tx *bolt.Tx, t *timeline) (done bool, err error) {
 		return false, nil
 	}
 	if tx.Bucket(bucketCalls).Get(p.key) == nil {
-		if !l.counted {
-			l.total--
-		}
 		return false, &misled{bucketTimes, errNoSuchCall}
 	}
 	p.key = bytes.Clone(p.key)

@@ -19,13 +19,16 @@ func (s *Store) Due(ctx context.Context, source call.SourceID, part call.PartNam
 	if part == call.PartRecording {
 		bucket = bucketDeadlines
 	}
-	due := []call.Due{}
-	err := s.scanQueue(ctx, bucket, source, part, func(d call.Due) bool {
-		if d.NextTry.After(before) {
-			return part == call.PartRecording // in the other queue, all that follow are later
-		}
-		due = append(due, d)
-		return limit <= 0 || len(due) < limit
+	var due []call.Due
+	err := s.mending(ctx, func() error {
+		due = []call.Due{}
+		return s.scanQueue(ctx, bucket, source, part, func(d call.Due) bool {
+			if d.NextTry.After(before) {
+				return part == call.PartRecording // in the other queue, all that follow are later
+			}
+			due = append(due, d)
+			return limit <= 0 || len(due) < limit
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list due parts of source %s: %w", source, err)
@@ -49,10 +52,13 @@ func (s *Store) NextLoss(ctx context.Context, source call.SourceID) (at time.Tim
 // horizon.
 func (s *Store) Overdue(ctx context.Context, source call.SourceID, part call.PartName) (n int, err error) {
 	after := append(partPrefix(source, part), noDeadline...)
-	err = s.scan(ctx, bucketDeadlines, partPrefix(source, part), after, scanner{row: func(*bolt.Tx, []byte, []byte) (bool, error) {
-		n++
-		return true, nil
-	}})
+	err = s.mending(ctx, func() error {
+		n = 0
+		return s.scan(ctx, bucketDeadlines, partPrefix(source, part), after, scanner{row: func(*bolt.Tx, []byte, []byte) (bool, error) {
+			n++
+			return true, nil
+		}})
+	})
 	if err != nil {
 		return 0, fmt.Errorf("count overdue parts of source %s: %w", source, err)
 	}
@@ -61,16 +67,23 @@ func (s *Store) Overdue(ctx context.Context, source call.SourceID, part call.Par
 
 // earliest looks at the head of the queue of each part.
 func (s *Store) earliest(ctx context.Context, bucket []byte, source call.SourceID, timeOf func(call.Due) (time.Time, bool)) (at time.Time, ok bool, err error) {
-	for _, part := range call.PartNames {
-		err := s.scanQueue(ctx, bucket, source, part, func(d call.Due) bool {
-			if t, has := timeOf(d); has && (!ok || t.Before(at)) {
-				at, ok = t, true
+	err = s.mending(ctx, func() error {
+		at, ok = time.Time{}, false
+		for _, part := range call.PartNames {
+			err := s.scanQueue(ctx, bucket, source, part, func(d call.Due) bool {
+				if t, has := timeOf(d); has && (!ok || t.Before(at)) {
+					at, ok = t, true
+				}
+				return false
+			})
+			if err != nil {
+				return err
 			}
-			return false
-		})
-		if err != nil {
-			return time.Time{}, false, fmt.Errorf("look at the queues of source %s: %w", source, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("look at the queues of source %s: %w", source, err)
 	}
 	return at, ok, nil
 }

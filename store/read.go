@@ -245,13 +245,17 @@ func (s *Store) Budget(ctx context.Context, source call.SourceID) (budget json.R
 // Counts returns the running totals of a source, or of all sources together
 // when source is empty. The maps have an entry for every part.
 func (s *Store) Counts(ctx context.Context, source call.SourceID) (counts call.Counts, err error) {
-	err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
-		if source == "" {
-			counts, err = totalCounts(tx, sourcesOf(tx))
-		} else {
-			counts, err = loadCounts(tx, source)
-		}
-		return err
+	err = s.mending(ctx, func() error {
+		return s.view(ctx, func(tx *bolt.Tx) error {
+			sources, err := sourcesOf(tx)
+			if source != "" {
+				sources = []call.SourceID{source}
+			}
+			if err == nil {
+				counts, err = totalCounts(tx, sources)
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return call.Counts{}, fmt.Errorf("count calls: %w", err)
@@ -276,7 +280,7 @@ func totalCounts(tx *bolt.Tx, sources []call.SourceID) (call.Counts, error) {
 // It ends at fn's first error, which it returns.
 func (s *Store) Each(ctx context.Context, source call.SourceID, fn func(call.Record) error) error {
 	var records []call.Record
-	return s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{
+	return s.scanCalls(ctx, source, scanner{
 		row: func(_ *bolt.Tx, k, v []byte) (bool, error) {
 			key, err := parseCallKey(k)
 			if err != nil {
@@ -296,7 +300,7 @@ func (s *Store) Each(ctx context.Context, source call.SourceID, fn func(call.Rec
 // Keys is Each for the keys alone.
 func (s *Store) Keys(ctx context.Context, source call.SourceID, fn func(call.Key) error) error {
 	var keys []call.Key
-	return s.scan(ctx, bucketCalls, sourcePrefix(source), nil, scanner{
+	return s.scanCalls(ctx, source, scanner{
 		row: func(_ *bolt.Tx, k, _ []byte) (bool, error) {
 			key, err := parseCallKey(k)
 			if err != nil {
@@ -307,6 +311,21 @@ func (s *Store) Keys(ctx context.Context, source call.SourceID, fn func(call.Key
 		},
 		flush: func() error { return deliver(&keys, fn) },
 	})
+}
+
+// scanCalls visits the calls of a source. Those whose keys are damaged are
+// brought back, and it goes on where it was.
+func (s *Store) scanCalls(ctx context.Context, source call.SourceID, sc scanner) error {
+	var last []byte
+	row := sc.row
+	sc.row = func(tx *bolt.Tx, k, v []byte) (bool, error) {
+		more, err := row(tx, k, v)
+		if err == nil {
+			last = append(last[:0], k...)
+		}
+		return more, err
+	}
+	return s.mending(ctx, func() error { return s.scan(ctx, bucketCalls, sourcePrefix(source), last, sc) })
 }
 
 // deliver hands rows over and forgets them.

@@ -182,6 +182,18 @@ func cutRefs(b []byte) (r refs, rest []byte, err error) {
 	return r, b, err
 }
 
+// refsOf decodes only where the bulk of a call is. It sees whether the whole
+// record is sound.
+func refsOf(b []byte) (r refs, err error) {
+	if b, err = unseal(nil, b); err == nil {
+		_, b, err = cutKnown(b)
+	}
+	if err == nil {
+		r, _, err = cutRefs(b)
+	}
+	return r, err
+}
+
 // decodeRecord decodes the record of a key, without its transcript. Nothing of
 // the result refers to b. Its error is spoiled.
 func decodeRecord(key call.Key, b []byte) (r call.Record, refs refs, err error) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -26,29 +28,48 @@ func (e *misled) Error() string {
 
 func (e *misled) Unwrap() []error { return []error{call.ErrCorrupt, e.err} }
 
-var (
-	errNoSuchCall = errors.New("a row of a call that is not stored")
-	// errOrder: nothing that looks for a key finds those beside one that is out of
-	// order, and what is written then goes to the wrong place.
-	errOrder = fmt.Errorf("%w: the calls are out of order, so that some cannot be found; nothing was changed: restore a backup", call.ErrCorrupt)
-)
+var errNoSuchCall = errors.New("a row of a call that is not stored")
+
+func isDerived(bucket []byte) bool {
+	return slices.ContainsFunc(derived, func(b []byte) bool { return bytes.Equal(b, bucket) })
+}
+
+// mending has do begin anew once, when what it read does not agree with the
+// calls: what is derived from them is made anew before. What do found so far may
+// be wrong and must not count.
+func (s *Store) mending(ctx context.Context, do func() error) error {
+	err := do()
+	if _, ok := errors.AsType[*misled](err); !ok {
+		return err
+	}
+	if _, mendErr := s.Rederive(ctx, ""); mendErr != nil {
+		return fmt.Errorf("%w; %w", err, mendErr)
+	}
+	return do()
+}
 
 // Rederive holds what is derived from the calls of a source, or of all when it is
 // empty, against them: the time index, the queues, the gaps and the counters. A
 // bit that changes on the disk there hides a call from lists, or a part from its
 // next try, and no reader would miss it. When anything differs it is made anew
-// for all calls. So are calls that are gone although versions speak of them, as
-// far as these tell. It returns whether anything was mended. Calls that are out
-// of order are a call.ErrCorrupt; nothing is changed then.
+// for all calls. So are the keys of calls, and calls that are gone, as far as
+// versions tell of them. It returns whether anything was mended.
 func (s *Store) Rederive(ctx context.Context, source call.SourceID) (mended bool, err error) {
 	c := newComparison(source)
-	// In short transactions, so that a call saved meanwhile may look like a
-	// contradiction; rederive looks again.
 	err = c.run(func(bucket, prefix []byte, row rowFunc) error {
 		return s.scan(ctx, bucket, prefix, nil, scanner{row: row})
 	})
 	if err == nil && c.wrong {
-		mended, err = s.rederive(ctx)
+		// That was in short transactions, and a call saved between two of them looks
+		// like a contradiction. One moment, looked at without holding up writers, tells.
+		err = s.viewCalls(ctx, func(tx *bolt.Tx) error {
+			c = newComparison(source)
+			return c.run(func(bucket, prefix []byte, row rowFunc) error { return walk(tx, bucket, prefix, row) })
+		})
+	}
+	if err == nil && c.wrong {
+		err = s.rederive(ctx)
+		mended = err == nil
 	}
 	if err != nil {
 		return mended, fmt.Errorf("hold what is derived from the calls against them: %w", err)
@@ -56,36 +77,24 @@ func (s *Store) Rederive(ctx context.Context, source call.SourceID) (mended bool
 	return mended, nil
 }
 
-func (s *Store) rederive(ctx context.Context) (mended bool, err error) {
-	renamed := false
-	err = s.update(ctx, func(w *writer) error {
-		renamed, err = w.rename()
-		return err
-	})
-	if err != nil {
-		return false, err
+func (s *Store) rederive(ctx context.Context) error {
+	s.log.Error("what is derived from the calls contradicts them and is made anew")
+	write := func(fn func(*writer) error) error {
+		return s.settingAside(ctx, func() error { return s.join(ctx, fn) })
 	}
-	restored := false
-	err = s.scan(ctx, bucketVersions, nil, nil, scanner{row: func(tx *bolt.Tx, _, row []byte) (bool, error) {
-		key, gone := orphan(tx, nil, row)
-		if !gone {
-			return true, nil
+	if err := write((*writer).rename); err != nil {
+		return err
+	}
+	err := s.scan(ctx, bucketVersions, nil, nil, scanner{row: func(tx *bolt.Tx, _, row []byte) (bool, error) {
+		if key, gone := orphan(tx, nil, row); gone {
+			return false, &spoiled{key, spoiledRecord, fmt.Errorf("%w: it is gone although versions speak of it", call.ErrCorrupt)}
 		}
-		restored = true
-		return false, &spoiled{key, spoiledRecord, fmt.Errorf("%w: it is gone although versions speak of it", call.ErrCorrupt)}
+		return true, nil
 	}})
 	if err != nil {
-		return renamed, err
-	}
-	remade := false
-	err = s.update(ctx, func(w *writer) error {
-		remade, err = w.rederive()
 		return err
-	})
-	if remade {
-		s.log.Error("what is derived from the calls contradicted them and was made anew")
 	}
-	return renamed || restored || remade, err
+	return write((*writer).rederive)
 }
 
 type rowFunc = func(tx *bolt.Tx, k, v []byte) (more bool, err error)
@@ -117,6 +126,9 @@ func (c *comparison) run(walk func(bucket, prefix []byte, row rowFunc) error) er
 			rows++
 			return true, nil
 		})
+		if _, ok := errors.AsType[*misled](err); ok {
+			err, rows = nil, -1
+		}
 		if c.wrong = rows != c.rows[string(bucket)]; err != nil || c.wrong {
 			return err
 		}
@@ -127,18 +139,19 @@ func (c *comparison) run(walk func(bucket, prefix []byte, row rowFunc) error) er
 }
 
 func (c *comparison) call(tx *bolt.Tx, k, v []byte) (more bool, err error) {
-	if tx.Bucket(bucketCalls).Get(k) == nil {
-		return false, errOrder
+	if !inPlace(tx, k, v) {
+		c.wrong = true
+		return false, nil
 	}
-	key, unnamed := parseCallKey(k)
-	r, refs, err := decodeRecord(key, v)
-	switch {
-	case unnamed != nil && err != nil:
-		return true, nil // nothing is known of it; left to Check
-	case err != nil:
+	key, err := parseCallKey(k)
+	if err != nil {
+		return true, nil // nothing names a call by it; left to Check
+	}
+	r, _, err := decodeRecord(key, v)
+	if err != nil {
 		return false, err
 	}
-	c.wrong = nameOf(tx, k, &refs) != nil || unnamed == nil && len(c.enter(tx, k, &r)) > 0
+	c.wrong = len(c.enter(tx, k, &r)) > 0
 	return !c.wrong, nil
 }
 
@@ -175,6 +188,11 @@ func (t *account) enter(tx *bolt.Tx, callKey []byte, r *call.Record) (wrong []en
 			wrong = append(wrong, e)
 		}
 	}
+	t.count(r)
+	return wrong
+}
+
+func (t *account) count(r *call.Record) {
 	counts := t.counts[r.Call.Source]
 	if counts == nil {
 		empty := newCounts()
@@ -182,12 +200,14 @@ func (t *account) enter(tx *bolt.Tx, callKey []byte, r *call.Record) (wrong []en
 		t.counts[r.Call.Source] = counts
 	}
 	countCall(counts, r, 1)
-	return wrong
 }
 
 // orphan tells of a row of the versions bucket whether its call, one whose key
 // begins with prefix, is not there.
 func orphan(tx *bolt.Tx, prefix, row []byte) (key call.Key, gone bool) {
+	if len(row) == 0 || row[0] != sealed {
+		return key, false // what it says may be what changed
+	}
 	v, _, err := cutHead(row)
 	if err != nil || !bytes.HasPrefix(v.version.callKey, prefix) || tx.Bucket(bucketCalls).Get(v.version.callKey) != nil {
 		return key, false
@@ -196,62 +216,115 @@ func orphan(tx *bolt.Tx, prefix, row []byte) (key call.Key, gone bool) {
 	return key, err == nil
 }
 
-// nameOf returns the key that the newest version of a call gives it, when it is
-// another one than the call is stored under and the call can be brought there.
-func nameOf(tx *bolt.Tx, callKey []byte, refs *refs) (name []byte) {
-	if len(refs.versions) == 0 {
-		return nil
-	}
-	calls := tx.Bucket(bucketCalls)
-	row := tx.Bucket(bucketVersions).Get(seqKey(refs.versions[len(refs.versions)-1]))
-	v, _, err := cutHead(row)
-	if err != nil || bytes.Equal(v.version.callKey, callKey) || calls.Get(v.version.callKey) != nil {
-		return nil
-	}
-	return v.version.callKey
+// inPlace reports whether a row of the calls bucket is found by its key, and that
+// is the one its versions know.
+func inPlace(tx *bolt.Tx, k, v []byte) bool {
+	return bytes.Equal(tx.Bucket(bucketCalls).Get(k), v) && bytes.Equal(nameOf(tx, k, v), k)
 }
 
-// rename brings calls back whose key was changed on the disk: their versions
-// know it.
-func (w *writer) rename() (renamed bool, err error) {
-	calls := w.tx.Bucket(bucketCalls)
-	names := map[string][]byte{}
-	c := calls.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		_, refs, err := decodeRecord(call.Key{}, v)
-		if err != nil {
+// nameOf is the key that the newest version of a call gives it; k, where it is
+// stored, when none can be read.
+func nameOf(tx *bolt.Tx, k, v []byte) []byte {
+	refs, err := refsOf(v)
+	if err != nil || len(refs.versions) == 0 {
+		return k
+	}
+	row := tx.Bucket(bucketVersions).Get(seqKey(refs.versions[len(refs.versions)-1]))
+	if len(row) == 0 || row[0] != sealed {
+		return k // what it says may be what changed
+	}
+	version, _, err := cutHead(row)
+	if err != nil {
+		return k
+	}
+	return version.version.callKey
+}
+
+// rename brings calls back whose key was changed on the disk: their versions know
+// it. Such a key is out of order too, as a rule, and hides others from whoever
+// looks for theirs, so that nothing can be written among them: all are stored anew.
+func (w *writer) rename() error {
+	inOrder := true
+	err := walk(w.tx, bucketCalls, nil, func(tx *bolt.Tx, k, v []byte) (bool, error) {
+		inOrder = inPlace(tx, k, v)
+		return inOrder, nil
+	})
+	if err != nil || inOrder {
+		return err
+	}
+	rows, double, renamed := map[string][]byte{}, []entry(nil), []string(nil)
+	err = walk(w.tx, bucketCalls, nil, func(tx *bolt.Tx, k, v []byte) (bool, error) {
+		name, had := nameOf(tx, k, v), rows[string(nameOf(tx, k, v))]
+		moved := !bytes.Equal(name, k)
+		switch {
+		case had == nil:
+			rows[string(name)] = bytes.Clone(v)
+		case moved:
+			double = append(double, entry{key: bytes.Clone(name), value: bytes.Clone(v)})
+		default: // the one that has been stored under its name since
+			double = append(double, entry{key: bytes.Clone(name), value: had})
+			rows[string(name)] = bytes.Clone(v)
+		}
+		if moved {
+			renamed = append(renamed, string(name))
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.refill(bucketCalls, rows); err != nil {
+		return err
+	}
+	for _, e := range double {
+		if err := w.keepAside(e.key, asideRecord, e.value); err != nil {
+			return err
+		}
+	}
+	return w.tellRenamed(renamed)
+}
+
+// tellRenamed notes with calls that their keys were damaged.
+func (w *writer) tellRenamed(names []string) error {
+	for _, name := range names {
+		if _, err := parseCallKey([]byte(name)); err != nil {
 			continue
 		}
-		if name := nameOf(w.tx, k, &refs); name != nil {
-			names[string(k)] = name
+		event := call.Event{Kind: call.EventDamaged, Note: "a record of it was stored under a damaged key"}
+		if err := errors.Join(w.remember([]byte(name), event), w.change([]byte(name), call.ChangeUpdated)); err != nil {
+			return err
 		}
 	}
-	for k, name := range names {
-		value := bytes.Clone(calls.Get([]byte(k)))
-		if err := errors.Join(w.put(bucketCalls, name, value), w.delete(bucketCalls, []byte(k))); err != nil {
-			return false, err
-		}
-	}
-	return len(names) > 0, nil
+	return nil
 }
 
-// rederive makes anew what is derived from the calls when it contradicts them.
-func (w *writer) rederive() (remade bool, err error) {
-	c := newComparison("")
-	if err := c.run(w.walk); err != nil || !c.wrong {
-		return false, err
-	}
+// refill replaces all rows of a bucket. They go in by the order of their keys:
+// every other one takes time that grows with the square of their number.
+func (w *writer) refill(bucket []byte, rows map[string][]byte) error {
 	w.dirty = true
-	for _, bucket := range append([][]byte{bucketCounts}, derived...) {
-		if err := w.tx.DeleteBucket(bucket); err != nil {
-			return false, err
+	if err := w.tx.DeleteBucket(bucket); err != nil {
+		return err
+	}
+	b, err := w.tx.CreateBucket(bucket)
+	if err != nil {
+		return err
+	}
+	for _, k := range slices.Sorted(maps.Keys(rows)) {
+		if err := b.Put([]byte(k), rows[k]); err != nil {
+			return err
 		}
-		if _, err := w.tx.CreateBucket(bucket); err != nil {
-			return false, err
-		}
+	}
+	return nil
+}
+
+// rederive makes anew what is derived from the calls.
+func (w *writer) rederive() error {
+	rows := make(map[string]map[string][]byte)
+	for _, bucket := range derived {
+		rows[string(bucket)] = make(map[string][]byte)
 	}
 	t := newAccount()
-	err = w.walk(bucketCalls, nil, func(tx *bolt.Tx, k, v []byte) (bool, error) {
+	err := walk(w.tx, bucketCalls, nil, func(_ *bolt.Tx, k, v []byte) (bool, error) {
 		key, err := parseCallKey(k)
 		if err != nil {
 			return true, nil // nothing names a call by it
@@ -260,24 +333,36 @@ func (w *writer) rederive() (remade bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		for _, e := range t.enter(tx, k, &r) {
-			if err := w.put(e.bucket, e.key, e.value); err != nil {
-				return false, err
-			}
+		t.count(&r)
+		for _, e := range entriesOf(k, &r) {
+			rows[string(e.bucket)][string(e.key)] = e.value
 		}
 		return true, nil
 	})
-	for source, counts := range t.counts {
-		err = errors.Join(err, w.counts(source, *counts))
+	for _, bucket := range derived {
+		if err == nil {
+			err = w.refill(bucket, rows[string(bucket)])
+		}
 	}
-	return err == nil, err
+	if err != nil {
+		return err
+	}
+	if err := w.refill(bucketCounts, nil); err != nil {
+		return err
+	}
+	for source, c := range t.counts {
+		if err := w.counts(source, *c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// walk visits the rows of a bucket.
-func (w *writer) walk(bucket, prefix []byte, row rowFunc) error {
-	c := w.tx.Bucket(bucket).Cursor()
-	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Next() {
-		if more, err := row(w.tx, k, v); err != nil || !more {
+// walk visits the rows of a bucket in one transaction.
+func walk(tx *bolt.Tx, bucket, prefix []byte, row rowFunc) error {
+	c := tx.Bucket(bucket).Cursor()
+	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if more, err := row(tx, k, v); err != nil || !more {
 			return err
 		}
 	}

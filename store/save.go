@@ -69,9 +69,12 @@ type job struct {
 }
 
 // update runs fn in a write transaction and commits what it wrote. fn runs again
-// when a call it needs could not be read and was set aside.
+// when a call it needs could not be read and was set aside, or what is derived
+// from the calls had to be made anew.
 func (s *Store) update(ctx context.Context, fn func(w *writer) error) error {
-	return s.settingAside(ctx, func() error { return s.join(ctx, fn) })
+	return s.mending(ctx, func() error {
+		return s.settingAside(ctx, func() error { return s.join(ctx, fn) })
+	})
 }
 
 // join is update without a second try. Callers who wait while a commit is under
@@ -446,7 +449,7 @@ func (w *writer) counts(source call.SourceID, counts call.Counts) error {
 	if err != nil {
 		return fmt.Errorf("encode counters: %w", err)
 	}
-	return w.put(bucketCounts, []byte(source), body)
+	return w.put(bucketCounts, []byte(source), sealRow([]byte(source), body))
 }
 
 // put stores a value unless it is there already.

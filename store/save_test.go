@@ -424,14 +424,14 @@ func TestGapsOfBeforeAreDated(t *testing.T) {
 				}
 			}
 		}
-		return createAside(tx)
+		return errors.Join(createAside(tx), sealDerived(tx))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketGaps).ForEach(func(k, v []byte) error {
-			if len(v) != 1+timeBytes {
+			if len(v) != 1+timeBytes+sealBytes {
 				t.Errorf("gap %x is not dated: %x", k, v)
 			}
 			return nil

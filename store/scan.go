@@ -46,16 +46,30 @@ func (s *Store) scan(ctx context.Context, bucket, prefix, after []byte, sc scann
 }
 
 // scanSome visits as many rows as one transaction may and returns the key of the
-// last one, also with an error; more is false at the end.
+// last one, also with an error; more is false at the end. Of derived rows it
+// compares the checksum and leaves it out.
 func scanSome(tx *bolt.Tx, bucket, prefix, after []byte, row func(tx *bolt.Tx, k, v []byte) (bool, error)) (more bool, last []byte, err error) {
-	c := tx.Bucket(bucket).Cursor()
+	c, isDerived := tx.Bucket(bucket).Cursor(), isDerived(bucket)
 	k, v := c.Seek(maxKey(prefix, after))
+	if isDerived {
+		if k, v, err = seekEntry(c, bucket, maxKey(prefix, after)); err != nil {
+			return false, after, err
+		}
+	}
 	if k != nil && bytes.Equal(k, after) {
 		k, v = c.Next()
 	}
 	quota := newQuota()
 	last = bytes.Clone(after)
-	for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+	for ; k != nil; k, v = c.Next() {
+		if isDerived { // also the row that ends the scan: its prefix may be what changed
+			if v, err = openEntry(bucket, k, v); err != nil {
+				return false, last, err
+			}
+		}
+		if !bytes.HasPrefix(k, prefix) {
+			break
+		}
 		if quota.spent() {
 			return true, last, nil
 		}

@@ -46,7 +46,7 @@ type migration func(*bolt.Tx) error
 
 // migrations lead from an empty file to today's schema; the schema version of
 // a file is the number of them applied. Entries are only ever appended.
-var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes, sealValues, createAside}
+var migrations = []migration{createBuckets, createHistory, createStatements, rebuildTimes, sealValues, createAside, sealDerived}
 
 func createBuckets(tx *bolt.Tx) error {
 	for _, name := range [][]byte{bucketCalls, bucketTranscripts, bucketVersions, bucketTimes, bucketDue, bucketDeadlines,

@@ -24,7 +24,7 @@ import (
 func (s *Store) Stats(ctx context.Context, q call.StatsQuery) ([]call.Stats, error) {
 	t, err := newStatistics(q)
 	if err == nil {
-		err = s.countOver(ctx, t)
+		err = s.mending(ctx, func() error { return s.countOver(ctx, t) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("count calls over time: %w", err)
@@ -33,10 +33,11 @@ func (s *Store) Stats(ctx context.Context, q call.StatsQuery) ([]call.Stats, err
 }
 
 func (s *Store) countOver(ctx context.Context, t *statistics) error {
+	clear(t.counts)
 	var sources []call.SourceID
-	err := s.view(ctx, func(tx *bolt.Tx) error {
-		sources = sourcesOf(tx)
-		return nil
+	err := s.view(ctx, func(tx *bolt.Tx) (err error) {
+		sources, err = sourcesOf(tx)
+		return err
 	})
 	for _, source := range sources {
 		if err != nil || !t.match.source(source) {

@@ -17,6 +17,7 @@ type timeline struct {
 	prefix    []byte // the source
 	ascending bool
 	k, v      []byte // the current row; k is nil at the end
+	err       error  // misled, when a row is not what was written
 
 	ahead, aheadV []byte // descending: the row before the current one, read already
 	haveAhead     bool
@@ -34,7 +35,7 @@ func newTimeline(tx *bolt.Tx, source call.SourceID, ascending bool, after []byte
 	}
 	switch {
 	case ascending:
-		k, v := t.c.Seek(maxKey(t.prefix, after))
+		k, v := t.seek(maxKey(t.prefix, after))
 		if k != nil && bytes.Equal(k, after) {
 			k, v = t.c.Next()
 		}
@@ -50,7 +51,7 @@ func newTimeline(tx *bolt.Tx, source call.SourceID, ascending bool, after []byte
 
 // resume goes on descending behind a row that was shown already.
 func (t *timeline) resume(after []byte) {
-	k, v := t.c.Seek(after)
+	k, v := t.seek(after)
 	if k != nil && bytes.Equal(k, after) {
 		k, v = t.c.Next()
 	}
@@ -102,18 +103,30 @@ func (t *timeline) back(k, v []byte) {
 
 // before returns the last row whose key is smaller.
 func (t *timeline) before(key []byte) (k, v []byte) {
-	if k, _ := t.c.Seek(key); k == nil {
+	if k, _ := t.seek(key); k == nil {
 		return t.c.Last()
 	}
 	return t.c.Prev()
 }
 
+// seek stands the cursor on the first row whose key is not smaller.
+func (t *timeline) seek(key []byte) (k, v []byte) {
+	k, v, err := seekEntry(t.c, bucketTimes, key)
+	if err != nil {
+		t.err = err
+	}
+	return k, v
+}
+
 // stand makes a row the current one; outside the source it is the end.
 func (t *timeline) stand(k, v []byte) {
-	if !bytes.HasPrefix(k, t.prefix) {
-		k, v = nil, nil
+	t.k, t.v = nil, nil
+	if k == nil || t.err != nil {
+		return
 	}
-	t.k, t.v = k, v
+	if v, t.err = openEntry(bucketTimes, k, v); t.err == nil && bytes.HasPrefix(k, t.prefix) {
+		t.k, t.v = k, v
+	}
 }
 
 // timeEnd is where the id begins in a row's key.

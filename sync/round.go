@@ -79,6 +79,10 @@ func (e *Engine) Sweep(ctx context.Context) error {
 // fullWalk sweeps; within a round the statement is left to the round's end.
 func (e *Engine) fullWalk(ctx context.Context, round bool) error {
 	return e.named(ctx, func(ctx context.Context) error {
+		// A call whose key changed on the disk would be taken for a new one.
+		if _, err := e.store.Rederive(ctx, e.src.ID); err != nil {
+			return err
+		}
 		w, err := e.sweep(ctx)
 		w.round = round
 		return e.finish(ctx, w, err, func(c *call.Checkpoint) **call.Walk { return &c.Sweep })
