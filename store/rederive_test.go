@@ -437,7 +437,7 @@ func TestEveryByteOfAPlaceInTime(t *testing.T) {
 	}
 	row, at := rowInFile(t, path, whole, bucketTimes)
 	from := call.Filter{From: epoch.AddDate(-9, 0, 0)}
-	for bit := range 8 * row {
+	for bit := 0; bit < 8*row; bit += 5 {
 		dir := t.TempDir()
 		file := slices.Clone(whole)
 		for _, begin := range at {
@@ -445,7 +445,7 @@ func TestEveryByteOfAPlaceInTime(t *testing.T) {
 		}
 		put(t, filepath.Join(dir, fileName), string(file))
 		for i, q := range []call.ListQuery{{Limit: 5}, {Limit: 5, Ascending: true}, {Limit: 5, Filter: from}, {Limit: 5, OrderBy: call.ByDuration}} {
-			if i != bit%4 { // each bit one of them
+			if i != bit%4 { // each bit has one of them
 				continue
 			}
 			s, err := Open(dir, Options{Now: testClock()})
