@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -162,12 +163,50 @@ func (s *Store) prepare() error {
 		return nil
 	})
 	if err == nil {
-		err = s.loadSeq()
+		err = errors.Join(s.forgetSpoiled(), s.loadSeq())
 	}
 	if err != nil {
 		return err
 	}
 	return s.lock.write(lockInfo{PID: os.Getpid(), StartedAt: s.now().UTC()})
+}
+
+// forgetSpoiled drops what is kept of sources, to go on with, and is not what was
+// written: they find it out anew. A changed key that begins a page must not stay,
+// because bbolt would free the page twice when it writes beside it.
+func (s *Store) forgetSpoiled() error {
+	kept := [][]byte{bucketCheckpoints, bucketBudgets, bucketLookups}
+	sound, spoiled := make([]map[string][]byte, len(kept)), 0
+	err := s.db.View(func(tx *bolt.Tx) error {
+		for i, bucket := range kept {
+			sound[i] = make(map[string][]byte)
+			err := walk(tx, bucket, nil, func(_ *bolt.Tx, k, v []byte) (bool, error) {
+				if _, err := openRow(k, v); err != nil {
+					spoiled++
+				} else {
+					sound[i][string(k)] = bytes.Clone(v)
+				}
+				return true, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || spoiled == 0 {
+		return err
+	}
+	s.log.Error("what was kept of sources cannot be read and is found out anew", "rows", spoiled)
+	return s.db.Update(func(tx *bolt.Tx) error {
+		w := &writer{tx: tx}
+		for i, bucket := range kept {
+			if err := w.refill(bucket, sound[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // loadSeq reads how far the change feed goes.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -405,4 +406,52 @@ func TestLongTransactionsAreLogged(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A bit that changed in the key of a checkpoint keeps nobody from saving others.
+func TestCheckpointUnderADamagedKey(t *testing.T) {
+	t.Parallel()
+	from := tempDir(t)
+	s, err := Open(from, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := []call.SourceID{"ant", "bee", "cat", "dog"}
+	long := make([]byte, 12<<10) // one fills a page
+	for i := range long {
+		long[i] = 'a' + byte(i%26)
+	}
+	saveAll := func(s *Store, pageSize int) error {
+		for _, source := range sources {
+			cp := call.Checkpoint{Learned: map[string]string{"long": string(long)}, PageSize: pageSize}
+			if err := s.Save(t.Context(), call.Batch{Source: source, Checkpoint: &cp}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(saveAll(s, 1), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(from, fileName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		damaged := bytes.Clone([]byte(source))
+		damaged[1] ^= 0x20
+		row := append([]byte(source), sealed, '{')
+		dir := t.TempDir()
+		put(t, filepath.Join(dir, fileName), string(bytes.ReplaceAll(whole, row, append(damaged, sealed, '{'))))
+		s := openTest(t, dir)
+		if err := saveAll(s, 2); err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range sources {
+			if cp, err := s.Checkpoint(t.Context(), source); err != nil || cp.Learned["long"] == "" {
+				t.Errorf("checkpoint of %s: %v", source, err)
+			}
+		}
+	}
 }
