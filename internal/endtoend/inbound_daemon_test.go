@@ -271,7 +271,7 @@ func (d *inbound) send(t testing.TB, text string) answer {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	go func() { _, _ = io.WriteString(conn, text) }() // the daemon may answer before it has read all
 	method, _, _ := strings.Cut(text, " ")
 	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
