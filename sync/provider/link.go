@@ -178,7 +178,7 @@ func (p *Provider) recordingEvidence(ctx context.Context, v *view, m *call.Mappe
 		documents = append(documents, s.Document)
 	}
 	m.Recording = p.evidence(ctx, v, &p.d.spec.Recording.evidence, f.ok, documents)
-	if m.Recording.Evidence == call.EvidenceUnknown && f.broken {
+	if f.broken && (m.Recording.Evidence == call.EvidenceUnknown || m.Recording.Evidence == call.EvidencePromised) {
 		m.Recording = call.PartEvidence{Evidence: call.EvidencePromised, Reason: "bad_url"}
 	}
 }

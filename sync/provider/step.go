@@ -149,8 +149,8 @@ func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
 }
 
 // Renew names the step documents to fetch again while part is pending: those
-// the description lists, as far as this call has them. Empty means that only
-// the list shows the part.
+// the description lists, as far as this call has them, and for a recording those
+// that are read for its URL alone. Empty means that only the list shows the part.
 func (p *Provider) Renew(part call.PartName, docs call.Documents) []string {
 	listed := map[call.PartName][]string{
 		call.PartTranscript: p.d.spec.Renew.Transcript,
@@ -166,6 +166,19 @@ func (p *Provider) Renew(part call.PartName, docs call.Documents) []string {
 	for _, name := range listed {
 		_, held := docs[name]
 		if st := p.d.steps[name]; held || p.mayWant(ctx, v, st) {
+			names = append(names, name)
+		}
+	}
+	if part == call.PartRecording {
+		names = append(names, p.onDemand(ctx, v)...)
+	}
+	return names
+}
+
+// onDemand names the steps that are read for nothing but a recording's URL.
+func (p *Provider) onDemand(ctx context.Context, v *view) (names []string) {
+	for _, name := range p.d.spec.Relink {
+		if st := p.d.steps[name]; st != nil && st.OnDemand && p.applies(ctx, v, st) {
 			names = append(names, name)
 		}
 	}
