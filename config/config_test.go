@@ -357,6 +357,20 @@ func TestProviderCheck(t *testing.T) {
 	}
 }
 
+// TestSourceCheckOfCredentials: what is said about a credential has its place.
+func TestSourceCheckOfCredentials(t *testing.T) {
+	text := "data_dir: /a\nsources:\n- name: one\n  provider: vendor\n  credentials:\n    tokn: env:X\n"
+	_, err := Parse("config.yaml", []byte(text), Options{Source: func(*Source) error {
+		return errors.New("source one: credential tokn: env:X: not set\nsource one: credential \"token\" is missing\nsource one: credential \"tokn\" is unknown")
+	}})
+	want := "config.yaml:6:5: sources[0].credentials.token: credential \"token\" is missing\n" +
+		"config.yaml:6:11: sources[0].credentials.tokn: credential tokn: env:X: not set\n" +
+		"config.yaml:6:11: sources[0].credentials.tokn: credential \"tokn\" is unknown"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
 // What keeps a source from being opened is told with all other mistakes, once.
 func TestSourceCheck(t *testing.T) {
 	text := "data_dir: relative\nsources:\n- {name: one, provider: vendor}\n- {name: two, provider: vendor, base_url: 1}\n- {name: three, provider: vendor, schedule: {head: often}}\n"

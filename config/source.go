@@ -51,9 +51,21 @@ func (r *reader) openable(key string, s *Source, o Options) {
 	}
 	if err := o.Source(s); err != nil {
 		for line := range strings.Lines(err.Error()) {
-			r.problem(key, "%s", strings.TrimPrefix(strings.TrimSpace(line), "source "+string(s.Name)+": "))
+			line = strings.TrimPrefix(strings.TrimSpace(line), "source "+string(s.Name)+": ")
+			r.problem(key+ofCredential(line), "%s", line)
 		}
 	}
+}
+
+// ofCredential is the rest of the key of what is said about a credential, empty
+// for everything else.
+func ofCredential(said string) string {
+	said, ok := strings.CutPrefix(said, "credential ")
+	name, _, _ := strings.Cut(said, " ")
+	if name = strings.Trim(name, `":`); !ok || name == "" {
+		return ""
+	}
+	return ".credentials." + name
 }
 
 func (r *reader) source(key string, f *sourceFile, o Options) Source {
