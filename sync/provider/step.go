@@ -18,6 +18,8 @@ import (
 // Facts a provider learns about an account, after the name of the step.
 const (
 	learnedChecked = ".checked" // which calls the sample has compared, as short hashes
+	learnedEarly   = ".early"   // and which of those whose transcript ends early
+	learnedMost    = ".most"    // the most turns, and the most characters, that proved to be all
 	learnedStrict  = ".strict"  // "true" once the step proved to hold more
 )
 
@@ -48,8 +50,9 @@ func (p *Provider) applies(ctx context.Context, v *view, st *step) bool {
 
 // sampled reports whether a checked step is wanted for a call: when the document
 // it is checked against has no transcript at all; when the call is one of the
-// first, or its hash says so; and, for a while, when that document's transcript
-// ends suspiciously early.
+// first, or its hash says so; when that document's transcript is one of the first
+// that end suspiciously early; and when it is larger than any that proved to be
+// whole, as only large ones show that the vendor cuts them.
 func (p *Provider) sampled(ctx context.Context, v *view, st *step, learned map[string]string) bool {
 	usual := p.words(ctx, v, st.Check.Against)
 	if usual.turns == 0 {
@@ -59,12 +62,9 @@ func (p *Provider) sampled(ctx context.Context, v *view, st *step, learned map[s
 	if binary.BigEndian.Uint64(sum[:])%uint64(st.Check.Every) == 0 {
 		return true
 	}
-	checked := checkedCalls(learned[st.Name+learnedChecked])
-	first := st.Check.First
-	if p.endsEarly(ctx, v, usual) {
-		first *= 2
-	}
-	return len(checked) < first && !slices.Contains(checked, mark(v.id))
+	return unchecked(learned[st.Name+learnedChecked], st.Check.First, v.id) ||
+		p.endsEarly(ctx, v, usual) && unchecked(learned[st.Name+learnedEarly], 2*st.Check.First, v.id) ||
+		usual.beyond(learned[st.Name+learnedMost])
 }
 
 // endsEarly reports a transcript that covers less than half of a call of some length.
@@ -82,6 +82,19 @@ func checkedCalls(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }
 
+// unchecked reports whether a call may join those of a list, of which most are wanted.
+func unchecked(list string, most int, id call.ID) bool {
+	checked := checkedCalls(list)
+	return len(checked) < most && !slices.Contains(checked, mark(id))
+}
+
+// note adds a call to those compared so far, of which most are kept.
+func note(learned map[string]string, key string, most int, id call.ID) {
+	if unchecked(learned[key], most, id) {
+		learned[key] = strings.Join(append(checkedCalls(learned[key]), mark(id)), ",")
+	}
+}
+
 func mark(id call.ID) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:4])
@@ -91,6 +104,21 @@ func mark(id call.ID) string {
 type extent struct {
 	turns, runes int
 	last         float64 // start of the last turn in seconds; 0 when not known
+}
+
+// beyond reports a transcript larger than the largest that proved to be whole;
+// false when none did.
+func (e extent) beyond(most string) bool {
+	var turns, runes int
+	n, _ := fmt.Sscan(most, &turns, &runes)
+	return n == 2 && (e.turns > turns || e.runes > runes)
+}
+
+// raise is the largest of what proved to be whole and this.
+func (e extent) raise(most string) string {
+	var turns, runes int
+	_, _ = fmt.Sscan(most, &turns, &runes) // zeros when there was none
+	return fmt.Sprint(max(e.turns, turns), " ", max(e.runes, runes))
 }
 
 // words measures the transcript in one document.
@@ -140,10 +168,11 @@ func (p *Provider) Learn(docs call.Documents, learned map[string]string) bool {
 			stricter = true
 			continue
 		}
-		checked := checkedCalls(learned[st.Name+learnedChecked])
-		if len(checked) < 2*st.Check.First && !slices.Contains(checked, mark(v.id)) {
-			learned[st.Name+learnedChecked] = strings.Join(append(checked, mark(v.id)), ",")
+		note(learned, st.Name+learnedChecked, st.Check.First, v.id)
+		if p.endsEarly(ctx, v, usual) {
+			note(learned, st.Name+learnedEarly, 2*st.Check.First, v.id)
 		}
+		learned[st.Name+learnedMost] = usual.raise(learned[st.Name+learnedMost])
 	}
 	return stricter
 }
