@@ -10,7 +10,9 @@ import (
 
 var (
 	bracketLabel = regexp.MustCompile(`^\s*\[([^\]\n]{1,60})\]:`)
-	blankLines   = regexp.MustCompile(`\n[ \t]*\n\s*`)
+	// timeInFront is when a turn began, in front of its label.
+	timeInFront = regexp.MustCompile(`^\s*(?:\[(` + clockDigits + `)\]|\((` + clockDigits + `)\)|(` + clockDigits + `))(?:\s*[-–—])?\s+`)
+	blankLines  = regexp.MustCompile(`\n[ \t]*\n\s*`)
 )
 
 // textTurns tells the turns of a text apart by its labels. Text before the
@@ -49,7 +51,7 @@ func newLabels(form *textForm) labels {
 		quoted[i] = regexp.QuoteMeta(label)
 	}
 	known := "(" + strings.Join(quoted, "|") + ")"
-	start := regexp.MustCompile(`^\s*(?i:` + known + `)\s*:`)
+	start := regexp.MustCompile(`^\s*(?i:` + known + `)\s*(?:(?:\[(` + clockDigits + `)\]|\((` + clockDigits + `)\))\s*)?:`)
 	if slices.Contains(form.Forms, textLines) {
 		l.atLine = start
 	}
@@ -62,8 +64,24 @@ func newLabels(form *textForm) labels {
 	return l
 }
 
-// cut splits a line into label and words.
-func (l labels) cut(line string, paragraph bool) (label, rest string, ok bool) {
+// cut splits a line into label and words. The time in front of a label, or in
+// brackets behind a known one, is when the turn began.
+func (l labels) cut(line string, paragraph bool) (label, rest string, at *float64, ok bool) {
+	if label, rest, at, ok = l.cutLabel(line, paragraph); ok {
+		return label, rest, at, ok
+	}
+	m := timeInFront.FindStringSubmatch(line)
+	if m == nil {
+		return "", line, nil, false
+	}
+	l.brackets = l.brackets && m[3] == "" // without brackets of its own it may be any number
+	if label, rest, _, ok = l.cutLabel(line[len(m[0]):], paragraph); !ok {
+		return "", line, nil, false
+	}
+	return label, rest, pointOf(m[1] + m[2] + m[3]), true
+}
+
+func (l labels) cutLabel(line string, paragraph bool) (label, rest string, at *float64, ok bool) {
 	forms := []*regexp.Regexp{l.atLine}
 	if l.brackets {
 		forms = append(forms, bracketLabel)
@@ -75,33 +93,36 @@ func (l labels) cut(line string, paragraph bool) (label, rest string, ok bool) {
 		if form == nil {
 			continue
 		}
-		if m := form.FindStringSubmatchIndex(line); m != nil {
-			return strings.TrimSpace(line[m[2]:m[3]]), line[m[1]:], true
+		if m := form.FindStringSubmatch(line); m != nil {
+			return strings.TrimSpace(m[1]), line[len(m[0]):], pointOf(strings.Join(m[2:], "")), true
 		}
 	}
-	return "", line, false
+	return "", line, nil, false
 }
 
 // lines walks a text line by line.
 func (w *words) lines(text string, l labels) []call.Turn {
 	var turns []call.Turn
 	var label *string
+	var start *float64
 	var said []string
 	flush := func() {
 		if words := strings.TrimSpace(strings.Join(said, "\n")); words != "" {
-			turns = append(turns, w.turn(label, words))
+			turn := w.turn(label, words)
+			turn.StartSeconds = start
+			turns = append(turns, turn)
 		}
-		label, said = nil, nil
+		label, start, said = nil, nil, nil
 	}
 	for i, paragraph := range blankLines.Split(text, -1) {
 		if i > 0 {
 			said = append(said, "")
 		}
 		for j, line := range strings.Split(paragraph, "\n") {
-			name, rest, ok := l.cut(line, j == 0)
+			name, rest, at, ok := l.cut(line, j == 0)
 			if ok {
 				flush()
-				label = &name
+				label, start = &name, at
 			}
 			said = append(said, strings.TrimSpace(rest))
 		}

@@ -179,6 +179,9 @@ func (k clock) offset(v any) *float64 {
 	return &seconds
 }
 
+// clockDigits is a time as clocks show it, such as 1:05 or 01:01:05.5.
+const clockDigits = `(?:\d{1,3}:)?\d{1,3}:\d{2}(?:\.\d{1,9})?`
+
 var clockForm = regexp.MustCompile(`^(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:\.\d{1,9})?)$`)
 
 // pointOf reads a time of a turn: a number, "1:05" or "01:01:05", or a point in time.

@@ -55,6 +55,31 @@ func TestTextTurns(t *testing.T) {
 	}
 }
 
+// TestTextTimes: a text may say when its turns began.
+func TestTextTimes(t *testing.T) {
+	labels := newLabels(&textForm{Forms: []textKind{textBrackets, textLines}, Labels: []string{"Agent", "Customer"}})
+	for name, test := range map[string]struct{ text, want string }{
+		"in brackets":         {"[00:01] Agent: Hi\n[01:05.5] Customer: Yes\nand no", "1 agent Hi, 65.5 customer Yes\nand no"},
+		"in parentheses":      {"(0:01) Agent: Hi\n(1:00:00) Customer: Yes", "1 agent Hi, 3600 customer Yes"},
+		"bare":                {"00:01 Agent: Hi\n00:02 - Customer: Yes", "1 agent Hi, 2 customer Yes"},
+		"behind the label":    {"Agent [00:01]: Hi\nCustomer (00:02): Yes", "1 agent Hi, 2 customer Yes"},
+		"and a label so":      {"[00:01] [Agent]: Hi\n[Customer]: Yes", "1 agent Hi, - customer Yes"},
+		"a time in the words": {"Agent: Come at\n[10:30] or\n10:30 [sic]: so", "- agent Come at\n[10:30] or\n10:30 [sic]: so"},
+	} {
+		var got []string
+		for _, turn := range usual.textTurns(test.text, labels).turns {
+			start := "-"
+			if turn.StartSeconds != nil {
+				start = fmt.Sprint(*turn.StartSeconds)
+			}
+			got = append(got, fmt.Sprint(start, " ", turn.Speaker, " ", turn.Text))
+		}
+		if strings.Join(got, ", ") != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestTurnTimes(t *testing.T) {
 	start := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
