@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,8 @@ func (a *app) statement(ctx context.Context, r *archive, o *statementOptions) er
 	case a.json:
 		err = a.into(o.out, func(a *app) error { return a.printJSON(found.Body) })
 	case len(list) > 0:
+		place := func(st call.Statement) int { return slices.Index(expected, st.Source) }
+		slices.SortStableFunc(list, func(x, y call.Statement) int { return cmp.Compare(place(x), place(y)) }) // each source newest first
 		err = a.into(o.out, func(a *app) error { a.printStatements(list, without, byName(&now.Value), o.days); return nil })
 	}
 	switch {

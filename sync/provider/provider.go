@@ -223,11 +223,11 @@ func (p *Provider) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := p.ask(ctx, "check credentials", out, nil)
+	r, err := p.ask(ctx, "ask for one call", out, nil)
 	if err != nil {
 		return err
 	}
-	_, _, err = p.rows(ctx, "check credentials", r, p.d.spec.List.Items)
+	_, _, err = p.rows(ctx, "ask for one call", r, p.d.spec.List.Items)
 	return err
 }
 

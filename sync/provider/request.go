@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -236,10 +237,20 @@ func (p *Provider) networkError(err error) *Error {
 			Hint: "check base_url of source " + string(p.source)}
 	}
 	failure := &Error{Message: p.clean(err.Error()), Err: call.ErrTransient}
+	if unreachable(err) {
+		failure.Hint = fmt.Sprintf("check this machine's network, proxy and firewall, and base_url of source %s", p.source)
+	}
 	if distrusted(err) {
 		failure.Hint = fmt.Sprintf("nothing was sent there and nothing will be while it is so; check base_url of source %s and this machine's clock and certificates, else ask the vendor", p.source)
 	}
 	return failure
+}
+
+// unreachable reports that no connection was made: the host has no address, or
+// nothing answers there.
+func unreachable(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
 }
 
 // distrusted reports a host that could not prove who it is. That may pass, but

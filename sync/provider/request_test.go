@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +110,24 @@ func TestRetries(t *testing.T) {
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// Where no connection is made, the machine is likelier at fault than the vendor.
+func TestUnreachableHostHasAHint(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		hint bool
+	}{
+		"no address": {&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "api.example.com"}}, true},
+		"refused":    {&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, true},
+		"broken off": {&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}, false},
+	} {
+		_, _, err := asked(t, func(*http.Request) (*http.Response, error) { return nil, tt.err })
+		failure, ok := errors.AsType[*Error](err)
+		if !ok || strings.Contains(failure.Hint, "base_url of source test") != tt.hint {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
 
 func TestLongRetryAfterSpendsTheBudget(t *testing.T) {
 	requests, waited, err := asked(t, always(429, "", "Retry-After", "1800"))
