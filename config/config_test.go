@@ -314,7 +314,7 @@ func TestBombs(t *testing.T) {
 		if _, err := parse(t, text); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

@@ -91,20 +91,6 @@ type ended struct {
 	took           time.Duration
 }
 
-// within runs the program up to three times, until it takes no longer than a
-// limit: other work of the machine is not its fault.
-func (b *bed) within(t testing.TB, limit time.Duration, args ...string) ended {
-	t.Helper()
-	var e ended
-	for range 3 {
-		if e = b.run(t, args...); e.took <= limit {
-			return e
-		}
-	}
-	t.Errorf("%v took %s", args, e.took)
-	return e
-}
-
 // run runs the program to its end, which must come within two minutes.
 func (b *bed) run(t testing.TB, args ...string) ended {
 	t.Helper()
@@ -343,7 +329,7 @@ func namesTaken(t *testing.T, _ *inbound) {
 func secondDaemon(t *testing.T, _ *inbound) {
 	b := filledCopy(t)
 	first := b.start(t)
-	e := b.within(t, 3*time.Second, "run")
+	e := b.run(t, "run")
 	if e.code != 75 || !strings.Contains(e.stderr, fmt.Sprintf("process %d holds the archive", first.Process.Pid)) {
 		t.Errorf("%d: %s", e.code, e.stderr)
 	}
