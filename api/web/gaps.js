@@ -23,11 +23,13 @@ export async function enter(root, parameters) {
 // load reads on until there are enough rows of the wanted state; the API
 // tells them apart only by source.
 async function load() {
+  const mine = rows; // another choice, made while an answer is under way, begins rows of its own
   try {
     const state = query.get('state');
     const wanted = rows.length + ENOUGH;
     while (cursor !== null && rows.length < wanted) {
       const answer = await get('/v1/gaps', { source: query.get('source'), limit: 200, cursor });
+      if (rows !== mine) return;
       rows.push(...answer.data.filter((g) => !state || g.state === state));
       cursor = answer.pagination.next_cursor;
       total = answer.pagination.total;
@@ -35,6 +37,7 @@ async function load() {
     draw();
   } catch (error) {
     if (error.kind === 'session') throw error;
+    if (rows !== mine) return;
     view.replaceChildren(el('h1', {}, 'Missing parts'), failed(error, load));
   }
 }

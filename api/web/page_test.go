@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -92,22 +91,6 @@ func TestMistakeInASearch(t *testing.T) {
 	}
 	p.press(`"`)
 	p.wait(`!document.querySelector(".broken") && document.querySelector("#q").getAttribute("aria-invalid") === "false"`)
-}
-
-// What is typed just when a search begins stays in the box.
-func TestTypingGoesOn(t *testing.T) {
-	p := open(t, "")
-	p.do(`const q = document.getElementById("q");
-		q.value = "ref";
-		q.form.requestSubmit();
-		q.value = "refund";
-		q.dispatchEvent(new Event("input"))`)
-	p.wait(`location.hash === "#/?q=refund" && document.querySelector(".snippet mark")?.innerText === "refund"`)
-	if got := eval[string](p, `document.getElementById("q").value`); got != "refund" {
-		t.Errorf("the box holds %q", got)
-	}
-	p.run(chromedp.NavigateBack())
-	p.wait(`document.getElementById("q").value === "" && document.querySelector(".count").innerText.startsWith("200 calls")`)
 }
 
 func TestNothingFound(t *testing.T) {
@@ -399,43 +382,6 @@ func TestThemes(t *testing.T) {
 		t.Errorf("after a reload %s, want %s", got, light)
 	}
 	p.quiet()
-}
-
-// A button's picture may change between press and release, as the theme's does
-// when the system's choice changes just then: the click counts all the same.
-func TestPictureChangesUnderThePointer(t *testing.T) {
-	p := open(t, "")
-	p.media(map[string]string{"prefers-color-scheme": "light"})
-	p.wait(`document.querySelector("#theme .icon-moon")`)
-	x, y := p.middle("#theme")
-	p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
-	p.media(map[string]string{"prefers-color-scheme": "dark"})
-	p.wait(`document.querySelector("#theme .icon-sun")`)
-	p.run(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
-	p.wait(`document.documentElement.dataset.theme === "light"`)
-}
-
-// A bar that is pressed is not drawn anew for a change of anything but the width.
-func TestBarsStayInPlace(t *testing.T) {
-	p := open(t, "")
-	p.wait(`document.querySelector(".bar")`)
-	redrawn := func(style string) bool {
-		return eval[bool](p, `new Promise((done) => {
-			const bar = document.querySelector(".bar"), timeline = document.querySelector(".timeline");
-			new ResizeObserver((_, o) => { // which looks once as it begins, and is told after the page's own
-				if (!timeline.style.cssText) return timeline.style.cssText = `+quote(style)+`;
-				o.disconnect();
-				timeline.style.cssText = "";
-				done(!bar.isConnected);
-			}).observe(timeline);
-		})`)
-	}
-	if redrawn("height: 400px") {
-		t.Error("another height draws the bars anew")
-	}
-	if !redrawn("width: 400px") {
-		t.Error("another width does not draw the bars anew")
-	}
 }
 
 // places are all views, and what shows that they are there.
