@@ -80,6 +80,11 @@ func isPrivateName(host string) bool {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return !isPublic(address)
 	}
+	return isLocalName(host)
+}
+
+// isLocalName reports whether host means this machine (RFC 6761).
+func isLocalName(host string) bool {
 	host = normalHost(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
@@ -127,10 +132,16 @@ func (l *allowList) add(entry string) error {
 }
 
 // permits reports whether a URL may name this host although it is private:
-// listed, or an address inside a listed network.
+// listed, or an address inside a listed network, or a name of this machine, where
+// 127.0.0.1 is. What a name resolves to is looked at again at every dial.
 func (l *allowList) permits(host, port string) bool {
-	address, err := netip.ParseAddr(host)
-	return l.lists(host, port) || err == nil && l.contains(address)
+	if l.lists(host, port) {
+		return true
+	}
+	if address, err := netip.ParseAddr(host); err == nil {
+		return l.contains(address)
+	}
+	return isLocalName(host) && l.contains(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 }
 
 // lists reports whether the host is listed, alone or with this port.

@@ -110,6 +110,23 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+// TestLocalNamesOfAllowedAddresses: localhost is this machine, as its address is.
+func TestLocalNamesOfAllowedAddresses(t *testing.T) {
+	for _, test := range []struct {
+		allow, url string
+		ok         bool
+	}{
+		{"127.0.0.1", "http://localhost:8080/a", true}, {"127.0.0.0/8", "https://LOCALHOST./a", true}, {"127.0.0.1", "http://a.localhost/a", true},
+		{"127.0.0.2", "http://localhost/a", false}, {"10.0.0.0/8", "https://localhost/a", false}, {"127.0.0.1", "http://nas.local/a", false},
+		{"127.0.0.1:80", "http://localhost/a", false},
+	} {
+		_, err := newClient(t, Options{Allow: []string{test.allow}}).parseURL(test.url)
+		if (err == nil) != test.ok || err != nil && !errors.Is(err, call.ErrRefused) {
+			t.Errorf("%s with %s allowed: %v", test.url, test.allow, err)
+		}
+	}
+}
+
 func TestNewRefusesAllow(t *testing.T) {
 	for _, entry := range []string{"", " ", "*", "*.example.com", "https://media.local", "media.local:", "media.local:x",
 		"media.local/path", "10.0.0.0/33", "::ffff:10.0.0.0/104", "a:b:c", "bücher.example"} {
