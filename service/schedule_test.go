@@ -88,7 +88,7 @@ func TestADay(t *testing.T) {
 		if len(got) != 1 {
 			t.Fatalf("nightly runs: %v", got)
 		}
-		if late := got[0].Sub(time.Date(begin.Year(), begin.Month(), begin.Day(), 2, 30, 0, 0, time.UTC)); late < 0 || late > maxJitter {
+		if late := got[0].Sub(begin.Truncate(24 * time.Hour).Add(2*time.Hour + 30*time.Minute)); late < 0 || late > maxJitter {
 			t.Errorf("nightly run %v after its time", late)
 		}
 	})
