@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"callsyncd/call"
 )
 
@@ -132,6 +134,40 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			if known, err := s.Known(b.Context(), "bench", ids); err != nil || len(known) == 0 {
 				b.Fatal(len(known), err)
+			}
+		}
+	})
+}
+
+// BenchmarkRederive holds 20,000 calls against what is derived from them, and has
+// all of that made anew, beside reading the calls alone.
+func BenchmarkRederive(b *testing.B) {
+	s, _ := benchStore(b, 20000)
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			if err := s.Each(b.Context(), "", func(call.Record) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("sound", func(b *testing.B) {
+		for b.Loop() {
+			if mended, err := s.Rederive(b.Context(), ""); err != nil || mended {
+				b.Fatal(mended, err)
+			}
+		}
+	})
+	b.Run("mended", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			err := s.db.Update(func(tx *bolt.Tx) error {
+				c := tx.Bucket(bucketTimes).Cursor()
+				c.First()
+				return c.Delete()
+			})
+			b.StartTimer()
+			if mended, mendErr := s.Rederive(b.Context(), ""); err != nil || mendErr != nil || !mended {
+				b.Fatal(mended, err, mendErr)
 			}
 		}
 	})

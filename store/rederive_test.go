@@ -157,15 +157,6 @@ func TestEveryByteOfAKey(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, s *Store) CheckResult {
-	t.Helper()
-	result, err := s.Check(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
-}
-
 // rowInFile returns the length of the key of a bucket's third row, or of its
 // only one, and where the file has it.
 func rowInFile(t *testing.T, path string, file, bucket []byte) (length int, at []int) {
