@@ -1,12 +1,21 @@
 package index
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	bleveindex "github.com/blevesearch/bleve_index_api"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
 
 	"callsyncd/call"
 )
@@ -15,6 +24,8 @@ const (
 	maxFindings = 100
 	sampleCalls = 200
 	findingKind = "index"
+	// segmentStretch is how many bytes of a file are read before anybody may end it.
+	segmentStretch = 1 << 20
 )
 
 // internalID returns the document of a call; nil when it has none.
@@ -22,9 +33,9 @@ func internalID(r bleveindex.IndexReader, key call.Key) (bleveindex.IndexInterna
 	return r.InternalID(key.String())
 }
 
-// Check compares the index with the store: the same calls, and of a sample of
-// them the words. It first catches up with the feed. After a finding the index
-// is rebuilt by Run or the next CatchUp.
+// Check recomputes the checksums of the index's files and compares it with the
+// store: the same calls, and of a sample of them the words. It first catches up
+// with the feed. After a finding the index is rebuilt by Run or the next CatchUp.
 func (x *Index) Check(ctx context.Context) ([]call.VerifyFinding, error) {
 	if err := x.CatchUp(ctx); err != nil {
 		return nil, err
@@ -56,6 +67,9 @@ type checker struct {
 
 func (c *checker) check(r bleveindex.IndexReader) error {
 	c.reader = r
+	if err := c.segments(); err != nil || len(c.findings) > 0 {
+		return err // what is read from damaged files proves nothing
+	}
 	if err := c.x.src.Keys(c.ctx, "", c.key); err != nil {
 		return err
 	}
@@ -76,6 +90,77 @@ func (c *checker) check(r bleveindex.IndexReader) error {
 		c.find(nil, fmt.Sprintf("the index holds %d calls, the archive %d", documents, c.calls))
 	}
 	return c.words(changed)
+}
+
+// segments recomputes the checksum that every file of the snapshot ends with, which
+// scorch writes and never looks at: a bit that changes hides calls from searches.
+func (c *checker) segments() error {
+	snapshot, ok := c.reader.(*scorch.IndexSnapshot)
+	if !ok {
+		return fmt.Errorf("index reader is a %T", c.reader)
+	}
+	for _, part := range snapshot.Segments() {
+		file, ok := part.Segment().(segment.PersistedSegment)
+		if !ok {
+			continue // in memory as yet
+		}
+		sound, err := soundSegment(c.ctx, file.Path())
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // another one has taken its place meanwhile
+		case err != nil:
+			return err
+		case !sound:
+			c.find(nil, filepath.Base(file.Path())+" is damaged: its checksum differs")
+		}
+	}
+	return nil
+}
+
+// soundSegment reports whether a file of zapx is as it was written: it ends with
+// the CRC-32 of everything before.
+func soundSegment(ctx context.Context, path string) (sound bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	sum, want := crc32.NewIEEE(), make([]byte, crc32.Size)
+	for rest := info.Size() - crc32.Size; rest > 0; rest -= segmentStretch {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if _, err := io.CopyN(sum, f, min(rest, segmentStretch)); err != nil {
+			return false, err
+		}
+	}
+	if _, err := io.ReadFull(f, want); err != nil {
+		return false, err
+	}
+	return bytes.Equal(sum.Sum(nil), want), nil
+}
+
+// examine has an index that was opened with damaged files rebuilt.
+func (x *Index) examine(ctx context.Context) {
+	g := x.serving()
+	if g == nil {
+		return
+	}
+	c := checker{x: x, ctx: ctx}
+	err := g.view(func(r bleveindex.IndexReader) error {
+		c.reader = r
+		return c.segments()
+	})
+	if err != nil && ctx.Err() == nil {
+		x.log.Warn("index files were not examined", "err", err)
+	}
+	for _, f := range c.findings {
+		x.log.Error("index is damaged and will be rebuilt", "why", f.Detail)
+		x.distrust(f.Detail)
+	}
 }
 
 func (c *checker) find(key *call.Key, detail string) {

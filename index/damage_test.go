@@ -119,6 +119,62 @@ func TestDamageHeals(t *testing.T) {
 	}
 }
 
+// A bit that changes in a file of the index may hide a call from searches and
+// break nothing else. Check finds it wherever it is, and so does a daemon by itself.
+func TestFlippedBitIsFound(t *testing.T) {
+	dir, src := filepath.Join(t.TempDir(), "index"), newMemory()
+	fill(src, 20)
+	x := openTest(t, dir, src)
+	if findings, err := x.Check(t.Context()); err != nil || len(findings) > 0 {
+		t.Fatalf("%v, %v", findings, err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flip := func(share float64) {
+		t.Helper()
+		zap := segments(t, currentData(t, dir))[0]
+		body, err := os.ReadFile(zap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body[int(share*float64(len(body)/2))] ^= 4 // in the first half, which nobody needs to open it
+		write(t, zap, string(body))
+	}
+	for _, share := range []float64{0.1, 0.3, 0.5, 0.7, 0.9} {
+		flip(share)
+		x, err := Open(dir, src, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if findings, err := x.Check(t.Context()); err != nil || len(findings) != 1 || !strings.Contains(findings[0].Detail, "checksum") {
+			t.Errorf("at %v: %v, %v", share, findings, err)
+		}
+		if err := errors.Join(x.CatchUp(t.Context()), x.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip(0.6)
+	x = openTest(t, dir, src)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- x.Run(ctx) }()
+	generation := x.serving().path
+	for x.serving().path == generation {
+		if t.Context().Err() != nil {
+			t.Fatal("not rebuilt")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if findings, err := x.Check(t.Context()); err != nil || len(findings) > 0 {
+		t.Errorf("%v, %v", findings, err)
+	}
+}
+
 func TestFullDiskPauses(t *testing.T) {
 	src := newMemory()
 	fill(src, 3)
