@@ -67,7 +67,11 @@ type checker struct {
 
 func (c *checker) check(r bleveindex.IndexReader) error {
 	c.reader = r
-	if err := c.segments(); err != nil || len(c.findings) > 0 {
+	damaged, err := damagedSegments(c.ctx, r)
+	for _, name := range damaged {
+		c.find(nil, name+" is damaged: its checksum differs")
+	}
+	if err != nil || len(damaged) > 0 {
 		return err // what is read from damaged files proves nothing
 	}
 	if err := c.x.src.Keys(c.ctx, "", c.key); err != nil {
@@ -92,28 +96,29 @@ func (c *checker) check(r bleveindex.IndexReader) error {
 	return c.words(changed)
 }
 
-// segments recomputes the checksum that every file of the snapshot ends with, which
-// scorch writes and never looks at: a bit that changes hides calls from searches.
-func (c *checker) segments() error {
-	snapshot, ok := c.reader.(*scorch.IndexSnapshot)
+// damagedSegments recomputes the checksum that every file of a snapshot ends with,
+// which scorch writes and never looks at: a bit that changes hides calls from
+// searches.
+func damagedSegments(ctx context.Context, r bleveindex.IndexReader) (names []string, err error) {
+	snapshot, ok := r.(*scorch.IndexSnapshot)
 	if !ok {
-		return fmt.Errorf("index reader is a %T", c.reader)
+		return nil, fmt.Errorf("index reader is a %T", r)
 	}
 	for _, part := range snapshot.Segments() {
 		file, ok := part.Segment().(segment.PersistedSegment)
 		if !ok {
 			continue // in memory as yet
 		}
-		sound, err := soundSegment(c.ctx, file.Path())
+		sound, err := soundSegment(ctx, file.Path())
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // another one has taken its place meanwhile
 		case err != nil:
-			return err
+			return names, err
 		case !sound:
-			c.find(nil, filepath.Base(file.Path())+" is damaged: its checksum differs")
+			names = append(names, filepath.Base(file.Path()))
 		}
 	}
-	return nil
+	return names, nil
 }
 
 // soundSegment reports whether a file of zapx is as it was written: it ends with
@@ -141,26 +146,6 @@ func soundSegment(ctx context.Context, path string) (sound bool, err error) {
 		return false, err
 	}
 	return bytes.Equal(sum.Sum(nil), want), nil
-}
-
-// examine has an index that was opened with damaged files rebuilt.
-func (x *Index) examine(ctx context.Context) {
-	g := x.serving()
-	if g == nil {
-		return
-	}
-	c := checker{x: x, ctx: ctx}
-	err := g.view(func(r bleveindex.IndexReader) error {
-		c.reader = r
-		return c.segments()
-	})
-	if err != nil && ctx.Err() == nil {
-		x.log.Warn("index files were not examined", "err", err)
-	}
-	for _, f := range c.findings {
-		x.log.Error("index is damaged and will be rebuilt", "why", f.Detail)
-		x.distrust(f.Detail)
-	}
 }
 
 func (c *checker) find(key *call.Key, detail string) {

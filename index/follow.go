@@ -278,12 +278,6 @@ func (x *Index) CatchUp(ctx context.Context) error {
 // to: it rebuilds, waits for room on the disk, and tries again later. It
 // returns nil when ctx has ended.
 func (x *Index) Run(ctx context.Context) error {
-	examined := make(chan struct{})
-	go func() {
-		defer close(examined)
-		x.examine(ctx)
-	}()
-	defer func() { <-examined }()
 	retry, rebuildRetry := minRetry, minRetry
 	var rebuilt chan error // while a rebuild is under way
 	var tryAgain time.Time // when a rebuild that failed is tried again

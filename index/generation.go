@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -137,20 +138,29 @@ func loadGeneration(path string, queue *bleveindex.AnalysisQueue, failed func())
 	if err != nil {
 		return nil, err
 	}
-	if err := g.readApplied(); err != nil {
+	if err := g.inspect(); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	return g, nil
 }
 
-func (g *generation) readApplied() error {
+// inspect reads the position, and looks at the checksums: at once, because scorch
+// merges files as soon as they are open, and gives what is damaged in them a new one.
+func (g *generation) inspect() error {
 	r, err := g.scorch.Reader()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	applied, err := appliedOf(r)
+	if err != nil {
+		return err
+	}
 	g.applied.Store(applied)
+	damaged, err := damagedSegments(context.Background(), r)
+	if err == nil && len(damaged) > 0 {
+		err = fmt.Errorf("%w: the checksum of %s differs", errDamaged, strings.Join(damaged, ", "))
+	}
 	return err
 }
 

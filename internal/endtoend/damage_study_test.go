@@ -29,8 +29,8 @@ type examined struct {
 	// their lives, of the completeness statements, and of an answer to a search.
 	Calls, Lives, Statements, Search string
 	// Before is the hash of all calls before verify looked at anything; empty when
-	// something told of a damage then: an error, an open part, a version marked as
-	// damaged, fewer calls than are counted.
+	// something told of a damage then: a red status, an error, an open part, a
+	// version marked as damaged, fewer calls than are counted.
 	Before string
 }
 
@@ -99,7 +99,7 @@ func unsuspecting(ctx context.Context, a *service.Archive) string {
 		calls[c.Key.String()] = digest(c)
 		return nil
 	})
-	if err != nil || open > 0 || held != len(calls) {
+	if err != nil || open > 0 || held != len(calls) || !status.Value.Green {
 		return ""
 	}
 	return digest(calls)
