@@ -58,7 +58,9 @@ func examine(ctx context.Context, a *service.Archive) *examined {
 		if err != nil {
 			return err
 		}
-		calls[c.Key.String()], lives[c.Key.String()] = digest(c), digest(history.Value)
+		// That a call was brought back under its own key is told in its life.
+		life := slices.DeleteFunc(history.Value.Data, func(e call.Event) bool { return e.Kind == call.EventDamaged })
+		calls[c.Key.String()], lives[c.Key.String()] = digest(c), digest(life)
 		return nil
 	})
 	if err != nil {
